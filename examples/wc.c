@@ -22,8 +22,8 @@
 struct job {
     const char *path;
     unsigned long lines, words, bytes;
-    int error; /* an errno value, or 0 if the whole file was read */
-    bool opened, regular;
+    int width; /* that its numbers ask for; 0 if it could not be opened */
+    int error; /* an errno value; 0 if it was read to its end */
 };
 
 static wg_t wg = WG_INIT;
@@ -32,27 +32,27 @@ static sem_t slots;
 static void count(struct job *job)
 {
     FILE *file = fopen(job->path, "rb");
-    if (file == NULL) {
-        job->error = errno;
-        return;
-    }
-    struct stat status;
-    job->opened = true;
-    job->regular = fstat(fileno(file), &status) == 0 && S_ISREG(status.st_mode);
-    char buffer[1 << 16];
-    bool in_word = false;
-    for (size_t size; (size = fread(buffer, 1, sizeof buffer, file)) > 0;) {
-        job->bytes += size;
-        for (size_t i = 0; i < size; i++) {
-            const bool space = isspace((unsigned char)buffer[i]);
-            job->lines += buffer[i] == '\n';
-            job->words += in_word && space;
-            in_word = !space;
+    if (file != NULL) {
+        char buffer[1 << 16];
+        bool in_word = false;
+        for (size_t n; (n = fread(buffer, 1, sizeof buffer, file)) > 0;) {
+            job->bytes += n;
+            for (size_t i = 0; i < n; i++) {
+                const bool is_space = isspace((unsigned char)buffer[i]);
+                job->lines += buffer[i] == '\n';
+                job->words += in_word && is_space;
+                in_word = !is_space;
+            }
         }
+        job->words += in_word;
+        job->error = ferror(file) ? errno : 0;
+        struct stat status;
+        fstat(fileno(file), &status);
+        job->width = S_ISREG(status.st_mode) ? 1 : 7; /* as wc has it */
+        fclose(file);
+    } else {
+        job->error = errno;
     }
-    job->words += in_word;
-    job->error = ferror(file) ? errno : 0;
-    fclose(file);
 }
 
 static void *worker(void *job)
@@ -65,23 +65,20 @@ static void *worker(void *job)
 
 static int print(const struct job *job, int width)
 {
-    if (job->error != 0) {
+    if (job->error != 0)
         fprintf(stderr, "pwc: %s: %s\n", job->path, strerror(job->error));
-    }
-    if (job->opened) {
+    if (job->width != 0)
         printf("%*lu %*lu %*lu %s\n", width, job->lines, width, job->words,
                width, job->bytes, job->path);
-    }
     return job->error != 0;
 }
 
 int main(int argc, char **argv)
 {
     const int files = argc - 1;
-    struct job *jobs = calloc((size_t)argc, sizeof *jobs);
-    if (files < 1 || jobs == NULL) {
-        fputs(jobs == NULL ? "pwc: no memory\n" : "usage: pwc FILE...\n",
-              stderr);
+    struct job *const jobs = files > 0 ? calloc((size_t)argc, sizeof *jobs) : NULL;
+    if (jobs == NULL) {
+        fputs(files > 0 ? "pwc: out of memory\n" : "usage: pwc FILE...\n", stderr);
         return 2;
     }
     sem_init(&slots, 0, (unsigned)sysconf(_SC_NPROCESSORS_ONLN));
@@ -90,30 +87,26 @@ int main(int argc, char **argv)
         jobs[i].path = argv[i + 1];
         sem_wait(&slots);
         wg_add(&wg, 1); /* before the worker starts */
-        if (pthread_create(&thread, NULL, worker, &jobs[i]) == 0) {
+        if (pthread_create(&thread, NULL, worker, &jobs[i]) == 0)
             pthread_detach(thread);
-        } else {
+        else
             worker(&jobs[i]); /* no thread to be had: do it here */
-        }
     }
     wg_wait(&wg);
 
-    struct job total = {.path = "total", .opened = true};
+    struct job *const total = &jobs[files];
     int width = 1, status = 0;
+    *total = (struct job){.path = "total", .width = 1};
     for (int i = 0; i < files; i++) {
-        total.lines += jobs[i].lines;
-        total.words += jobs[i].words;
-        total.bytes += jobs[i].bytes;
-        width = jobs[i].opened && !jobs[i].regular ? 7 : width;
+        total->lines += jobs[i].lines;
+        total->words += jobs[i].words;
+        total->bytes += jobs[i].bytes;
+        width = jobs[i].width > width ? jobs[i].width : width;
     }
-    const int digits = snprintf(NULL, 0, "%lu", total.bytes);
+    const int digits = snprintf(NULL, 0, "%lu", total->bytes);
     width = digits > width ? digits : width;
-    for (int i = 0; i < files; i++) {
+    for (int i = 0; i < files + (files > 1); i++)
         status |= print(&jobs[i], width);
-    }
-    if (files > 1) {
-        print(&total, width);
-    }
     free(jobs);
     return status;
 }

@@ -309,7 +309,7 @@ extern long wg_write_(int fd, const void *data, size_t size) __asm__("write");
    too: write() would end a thread whose cancellation is pending. */
 extern long wg_syscall_(long number, ...) __asm__("syscall");
 #define WG_WRITE_(data, size) \
-    wg_syscall_(SYS_write, 2L, (long)(data), (long)(size))
+    wg_call_(SYS_write, 2, (long)(data), (long)(size), NULL)
 
 /* The native calls take a time as two of these. 32-bit systems have *64 calls
    besides, which old kernels and filters refuse; riscv32 has no others. */
@@ -326,40 +326,53 @@ typedef long wg_native_;
 #define WG_SYS_CLOCK_ SYS_clock_gettime64
 #endif
 
-/* Returns 0 or an errno value. */
-static inline int wg_futex_(void *word, long op, long value,
-                            int64_t deadline_ns, bool shared)
+/* A system call that leaves errno alone: returns its result or -errno. */
+static inline long wg_call_(long number, long a, long b, long c, const void *d)
+{
+    const int saved_errno = errno;
+    const long result = wg_syscall_(number, a, b, c, (long)d, 0L, -1L);
+    const long outcome = result < 0 ? -(long)errno : result;
+    errno = saved_errno;
+    return outcome;
+}
+
+static inline long wg_futex_(void *word, long op, uint32_t value,
+                             int64_t deadline_ns, bool shared)
 {
     const int64_t time64[2] = {deadline_ns / 1000000000,
                                deadline_ns % 1000000000};
     const bool timed = deadline_ns != INT64_MAX;
-    const int saved_errno = errno;
-    int error = ENOSYS;
+    long result = -ENOSYS;
     op = shared ? op : op | 128; /* FUTEX_PRIVATE_FLAG */
 #ifdef SYS_futex_time64
-    error = wg_syscall_(SYS_futex_time64, (long)word, op, value,
-                        timed ? (long)time64 : 0L, 0L, -1L) < 0 ? errno : 0;
+    result = wg_call_(SYS_futex_time64, (long)word, op, (long)value,
+                      timed ? time64 : NULL);
 #endif
 #ifdef SYS_futex
     const wg_native_ time[2] = {
         (wg_native_)(time64[0] < LONG_MAX ? time64[0] : LONG_MAX),
         (wg_native_)time64[1]};
-    if (error != 0 && error != ETIMEDOUT && error != EAGAIN && error != EINTR)
-        error = wg_syscall_(SYS_futex, (long)word, op, value,
-                            timed ? (long)time : 0L, 0L, -1L) < 0 ? errno : 0;
+    if (result < 0 && result != -ETIMEDOUT && result != -EAGAIN &&
+        result != -EINTR)
+        result = wg_call_(SYS_futex, (long)word, op, (long)value,
+                          timed ? time : NULL);
 #endif
-    errno = saved_errno;
-    return error;
+    return result;
 }
 
 static inline int wg_futex_wait_(void *word, uint32_t expected,
                                  int64_t deadline_ns, bool shared)
 {
     /* 9: FUTEX_WAIT_BITSET, whose deadline is absolute and monotonic. */
-    const int error = wg_futex_(word, 9, (long)expected, deadline_ns, shared);
-    if (error == EFAULT || error == EINVAL || error == ENOSYS || error == EPERM)
-        wg_panic_(NULL, "futex wait failed: EFAULT, EINVAL, ENOSYS or EPERM", 0);
-    return error == ETIMEDOUT ? error : 0; /* EAGAIN, EINTR: look again */
+    const long result = wg_futex_(word, 9, expected, deadline_ns, shared);
+    if (result == -EFAULT || result == -EINVAL || result == -ENOSYS ||
+        result == -EPERM) {
+        void *const object = (char *)word - offsetof(wg_t, epoch);
+        const wg_t *const wg = (const wg_t *)object;
+        wg_panic_(wg, "futex wait failed: EFAULT, EINVAL, ENOSYS or EPERM",
+                  __atomic_load_n(&wg->state, __ATOMIC_RELAXED));
+    }
+    return result == -ETIMEDOUT ? ETIMEDOUT : 0; /* else look again */
 }
 
 static inline void wg_futex_wake_(void *word, bool shared)
@@ -371,21 +384,19 @@ static inline void wg_futex_wake_(void *word, bool shared)
 static inline int64_t wg_now_ns_(void)
 {
     const long clock = 1; /* CLOCK_MONOTONIC */
-    const int saved_errno = errno;
-    wg_native_ time[2] = {0, 0};
 #ifdef SYS_clock_gettime64
     int64_t time64[2] = {0, 0};
-    if (wg_syscall_(SYS_clock_gettime64, clock, (long)time64) == 0)
+    if (wg_call_(SYS_clock_gettime64, clock, (long)time64, 0, NULL) == 0)
         return time64[0] * 1000000000 + time64[1];
 #endif
-    (void)wg_syscall_(WG_SYS_CLOCK_, clock, (long)time);
-    errno = saved_errno;
+    wg_native_ time[2] = {0, 0};
+    (void)wg_call_(WG_SYS_CLOCK_, clock, (long)time, 0, NULL);
     return (int64_t)time[0] * 1000000000 + time[1];
 }
 
 static inline void wg_yield_(void)
 {
-    (void)wg_syscall_(SYS_sched_yield);
+    (void)wg_call_(SYS_sched_yield, 0, 0, 0, NULL);
 }
 #endif
 

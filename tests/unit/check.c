@@ -1,0 +1,75 @@
+#define _POSIX_C_SOURCE 200809L
+#include "check.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void on_time_limit(int signal)
+{
+    static const char text[] = "time limit exceeded\n";
+    (void)signal;
+    (void)!write(STDERR_FILENO, text, sizeof text - 1);
+    _exit(124);
+}
+
+int start_time_limit(void **state)
+{
+    (void)state;
+    signal(SIGALRM, on_time_limit);
+    alarm(TIME_LIMIT);
+    return 0;
+}
+
+pthread_t start(void *(*run)(void *), void *arg)
+{
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, run, arg), 0);
+    return thread;
+}
+
+void join(pthread_t thread)
+{
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+void expect_panic(void (*misuse)(void), const char *text, const char *numbers)
+{
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    fflush(NULL);
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        const struct rlimit no_core = {0, 0};
+        setrlimit(RLIMIT_CORE, &no_core);
+        alarm(TIME_LIMIT / 2);
+        dup2(ends[1], STDERR_FILENO);
+        close(ends[1]);
+        misuse();
+        _exit(0); /* not caught: the parent will say so */
+    }
+    close(ends[1]);
+    char output[1024] = "";
+    size_t length = 0;
+    for (ssize_t size; (size = read(ends[0], output + length,
+                                    sizeof output - 1 - length)) > 0;)
+        length += (size_t)size;
+    close(ends[0]);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+
+    char prefix[128], suffix[128];
+    snprintf(prefix, sizeof prefix, "wg: %s (wg 0x", text);
+    snprintf(suffix, sizeof suffix, ", %s)\n", numbers);
+    if (strncmp(output, prefix, strlen(prefix)) != 0 ||
+        length < strlen(suffix) ||
+        strcmp(output + length - strlen(suffix), suffix) != 0 ||
+        strchr(output, '\n') != output + length - 1)
+        fail_msg("expected \"%s...%s\", got \"%s\"", prefix, suffix, output);
+    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT)
+        fail_msg("\"%s\": ended with status 0x%x, not SIGABRT", text, status);
+}

@@ -1,0 +1,50 @@
+/* What all unit tests share: cmocka, time limits, threads, death tests. */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <pthread.h>
+#include <sched.h>
+
+/* A test that may take this many seconds, on a loaded machine too. */
+#define TEST(function) cmocka_unit_test_setup(function, start_time_limit)
+enum { TIME_LIMIT = 60 };
+int start_time_limit(void **state);
+
+/* ThreadSanitizer makes some system calls a hundred times slower. */
+#if defined(__SANITIZE_THREAD__)
+enum { SLOW = 20 };
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+enum { SLOW = 20 };
+#else
+enum { SLOW = 1 };
+#endif
+#else
+enum { SLOW = 1 };
+#endif
+
+/* Starts a thread, or ends the test. */
+pthread_t start(void *(*run)(void *), void *arg);
+void join(pthread_t thread);
+
+/* Waits, yielding, until condition holds; the time limit ends it otherwise. */
+#define UNTIL(condition) \
+    while (!(condition)) \
+    sched_yield()
+
+/* The word of a group, which is an ABI. */
+#define STATE(wg) __atomic_load_n(&(wg)->state, __ATOMIC_RELAXED)
+#define WAITERS(wg) (STATE(wg) & 0x7fffffff)
+
+/* Runs misuse in a child process and fails unless it writes exactly one line,
+   "wg: <text> (wg 0x..., <numbers>)", and dies by SIGABRT. */
+void expect_panic(void (*misuse)(void), const char *text, const char *numbers);
+
+#endif

@@ -1,0 +1,201 @@
+/* What the header asks of the kernel, counted and made to fail: the program is
+   linked so that the header's system calls come through __wrap_syscall. */
+#include "check.h"
+#include "wg.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <string.h>
+
+enum { WAKE = 1, WAIT_BITSET = 9, PRIVATE = 128 }; /* the kernel's ABI */
+
+static struct {
+    atomic_int calls, waits, wakes, yields;
+    atomic_long wake_count; /* as asked for by the last wake */
+    atomic_int fail_wait;   /* an errno value for the next wait */
+    bool fail_wakes;        /* wakes are done, and reported as failed */
+} kernel;
+
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+
+long __wrap_syscall(long number, ...)
+{
+    long a[6];
+    va_list list;
+    va_start(list, number);
+    for (int i = 0; i < 6; i++)
+        a[i] = va_arg(list, long);
+    va_end(list);
+    kernel.calls++;
+    if (number == SYS_sched_yield)
+        kernel.yields++;
+    if (number == SYS_futex && a[1] == (WAIT_BITSET | PRIVATE)) {
+        const int error = atomic_exchange(&kernel.fail_wait, 0);
+        kernel.waits++;
+        if (error != 0) {
+            errno = error;
+            return -1;
+        }
+    }
+    const long result =
+        __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    if (number == SYS_futex && a[1] == (WAKE | PRIVATE)) {
+        kernel.wakes++;
+        kernel.wake_count = a[2];
+        if (kernel.fail_wakes) {
+            errno = EFAULT;
+            return -1;
+        }
+    }
+    return result;
+}
+
+static atomic_int errno_of_waiter;
+
+static void *waiter(void *wg)
+{
+    errno = 4711;
+    wg_wait(wg);
+    errno_of_waiter = errno;
+    return NULL;
+}
+
+static void nothing_is_asked_for_without_a_waiter(void **state)
+{
+    wg_t wg = WG_INIT;
+    (void)state;
+    memset(&kernel, 0, sizeof kernel);
+    for (int i = 0; i < 1000; i++) {
+        wg_wait(&wg);
+        wg_add(&wg, 2);
+        wg_done(&wg);
+        wg_done(&wg);
+        assert_true(wg_try_wait(&wg) && wg_wait_for(&wg, 1000));
+        wg_try_add(&wg, 1);
+        wg_add(&wg, -wg_count(&wg));
+    }
+    wg_close(&wg);
+    assert_int_equal(kernel.calls, 0);
+}
+
+static void one_wake_serves_64_waiters(void **state)
+{
+    enum { THREADS = 64 };
+    pthread_t threads[THREADS];
+    wg_t wg = WG_INIT;
+    (void)state;
+    memset(&kernel, 0, sizeof kernel);
+    wg_add(&wg, 2);
+    for (int i = 0; i < THREADS; i++)
+        threads[i] = start(waiter, &wg);
+    UNTIL(kernel.waits == THREADS);
+    wg_done(&wg);
+    assert_int_equal(kernel.wakes, 0);
+    wg_done(&wg);
+    for (int i = 0; i < THREADS; i++)
+        join(threads[i]);
+    assert_int_equal(kernel.wakes, 1);
+    assert_int_equal(kernel.wake_count, INT32_MAX);
+    assert_true(STATE(&wg) == 0);
+}
+
+static void a_wait_yields_a_bounded_number_of_times_then_sleeps(void **state)
+{
+    wg_t wg = WG_INIT;
+    (void)state;
+    memset(&kernel, 0, sizeof kernel);
+    wg_add(&wg, 1);
+    const pthread_t thread = start(waiter, &wg);
+    UNTIL(kernel.waits == 1);
+    assert_int_equal(kernel.yields, WG_SPIN);
+    wg_done(&wg);
+    join(thread);
+    assert_true(kernel.yields == WG_SPIN && kernel.waits == 1);
+}
+
+static void errno_is_kept_by_every_call(void **state)
+{
+    wg_t wg;
+    const struct timespec past = {0, 0};
+    (void)state;
+    memset(&kernel, 0, sizeof kernel);
+    kernel.fail_wakes = true;
+    errno = 4711;
+    wg_init_shared(&wg);
+    wg_init(&wg);
+    wg_add(&wg, 1);
+    assert_false(wg_wait_for(&wg, 1));
+    assert_false(wg_wait_for(&wg, 1000000));
+    assert_false(wg_wait_until(&wg, &past));
+    assert_false(wg_try_wait(&wg));
+    assert_int_equal(errno, 4711);
+    const pthread_t thread = start(waiter, &wg);
+    UNTIL(kernel.waits >= 2 && WAITERS(&wg) == 1);
+    errno = 4711;
+    assert_true(wg_done(&wg)); /* its wake fails */
+    assert_int_equal(errno, 4711);
+    join(thread);
+    assert_int_equal(kernel.wakes, 1);
+    assert_int_equal(errno_of_waiter, 4711);
+    errno = 4711;
+    wg_close(&wg);
+    assert_false(wg_try_add(&wg, 1));
+    assert_int_equal(wg_count(&wg), 0);
+    wg_wait(&wg);
+    assert_int_equal(errno, 4711);
+}
+
+static void wait_that_fails(int error)
+{
+    wg_t wg = WG_INIT;
+    wg_add(&wg, 1);
+    kernel.fail_wait = error;
+    wg_wait(&wg);
+}
+
+static void wait_EFAULT(void) { wait_that_fails(EFAULT); }
+static void wait_EINVAL(void) { wait_that_fails(EINVAL); }
+static void wait_ENOSYS(void) { wait_that_fails(ENOSYS); }
+static void wait_EPERM(void) { wait_that_fails(EPERM); }
+
+static void a_refused_wait_is_fatal(void **state)
+{
+    static const char text[] =
+        "futex wait failed: EFAULT, EINVAL, ENOSYS or EPERM";
+    (void)state;
+    expect_panic(wait_EFAULT, text, "counter 1, waiters 1");
+    expect_panic(wait_EINVAL, text, "counter 1, waiters 1");
+    expect_panic(wait_ENOSYS, text, "counter 1, waiters 1");
+    expect_panic(wait_EPERM, text, "counter 1, waiters 1");
+}
+
+static void any_other_error_means_look_again(void **state)
+{
+    static const int errors[] = {EAGAIN, EINTR, ENOMEM, EIO};
+    (void)state;
+    for (unsigned i = 0; i < sizeof errors / sizeof *errors; i++) {
+        wg_t wg = WG_INIT;
+        memset(&kernel, 0, sizeof kernel);
+        kernel.fail_wait = errors[i];
+        wg_add(&wg, 1);
+        const pthread_t thread = start(waiter, &wg);
+        UNTIL(kernel.waits == 2);
+        wg_done(&wg);
+        join(thread);
+        assert_int_equal(kernel.waits, 2);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(nothing_is_asked_for_without_a_waiter),
+        TEST(one_wake_serves_64_waiters),
+        TEST(a_wait_yields_a_bounded_number_of_times_then_sleeps),
+        TEST(errno_is_kept_by_every_call),
+        TEST(a_refused_wait_is_fatal),
+        TEST(any_other_error_means_look_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

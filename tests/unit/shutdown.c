@@ -1,0 +1,153 @@
+/* wg_close and wg_try_add: a shutdown that cannot race. */
+#include "check.h"
+#include "seam.h"
+#include "wg.h"
+
+#include <semaphore.h>
+
+enum { THREADS = 4, ROUNDS = 3000 };
+
+struct server {
+    wg_t wg;
+    atomic_int round, gone;
+    atomic_bool closed;
+    int served[THREADS];     /* plain data: written while counted */
+    atomic_int accepted, turned_away, too_late, disordered;
+    int closing;             /* plain data: written before wg_close */
+};
+
+struct worker {
+    struct server *server;
+    int number;
+};
+
+static void *serve_until_closed(void *arg)
+{
+    struct worker *worker = arg;
+    struct server *server = worker->server;
+    for (int round = 1; round <= ROUNDS; round++) {
+        UNTIL(server->round >= round);
+        for (;;) {
+            const bool closed = server->closed;
+            if (!wg_try_add(&server->wg, 1))
+                break;
+            if (closed)
+                server->too_late++;
+            server->accepted++;
+            server->served[worker->number]++;
+            wg_done(&server->wg);
+            sched_yield(); /* to the one who wants to close */
+        }
+        if (server->closing != round)
+            server->disordered++;
+        server->turned_away++;
+        server->gone++;
+    }
+    return NULL;
+}
+
+static void whoever_is_accepted_is_waited_for(void **state)
+{
+    static struct server server = {.wg = WG_INIT};
+    pthread_t threads[THREADS];
+    struct worker workers[THREADS];
+    (void)state;
+    for (int i = 0; i < THREADS; i++) {
+        workers[i] = (struct worker){&server, i};
+        threads[i] = start(serve_until_closed, &workers[i]);
+    }
+    for (int round = 1; round <= ROUNDS; round++) {
+        server.gone = 0;
+        server.closed = false;
+        server.round = round;
+        for (int i = 0; i < round % 20; i++)
+            sched_yield();
+        server.closing = round;
+        wg_close(&server.wg);
+        server.closed = true;
+        wg_wait(&server.wg);
+        /* All who were accepted are done: their data is ours to read. */
+        int served = 0;
+        for (int i = 0; i < THREADS; i++)
+            served += server.served[i];
+        UNTIL(server.gone == THREADS);
+        assert_int_equal(served, server.accepted);
+        assert_int_equal(wg_count(&server.wg), 0);
+        wg_init(&server.wg);
+    }
+    for (int i = 0; i < THREADS; i++)
+        join(threads[i]);
+    assert_int_equal(server.too_late, 0);
+    assert_int_equal(server.disordered, 0);
+    assert_int_equal(server.turned_away, THREADS * ROUNDS);
+    assert_true(server.accepted > 0);
+}
+
+static void try_add_adds_until_closed(void **state)
+{
+    wg_t wg = WG_INIT;
+    (void)state;
+    assert_true(wg_try_add(&wg, 3));
+    assert_true(wg_try_add(&wg, INT32_MAX - 3));
+    assert_int_equal(wg_count(&wg), INT32_MAX);
+    wg_add(&wg, 3 - INT32_MAX);
+    wg_close(&wg);
+    wg_close(&wg); /* once more does no harm */
+    assert_false(wg_try_add(&wg, 1));
+    assert_int_equal(wg_count(&wg), 3);
+    wg_add(&wg, -2);
+    assert_true(wg_done(&wg));
+    assert_true(wg_try_wait(&wg));
+    assert_false(wg_try_add(&wg, 1));
+    wg_init(&wg);
+    assert_true(wg_try_add(&wg, 1));
+    assert_true(wg_done(&wg));
+}
+
+static sem_t registered, go_on;
+
+static void hold(void *word)
+{
+    (void)word;
+    sem_post(&registered);
+    sem_wait(&go_on);
+}
+
+static void *waiter(void *wg)
+{
+    wg_wait(wg);
+    return NULL;
+}
+
+static void try_add_fails_while_the_last_round_is_leaving(void **state)
+{
+    wg_t wg = WG_INIT;
+    (void)state;
+    seam_reset();
+    seam.on_wait = hold;
+    wg_add(&wg, 1);
+    const pthread_t thread = start(waiter, &wg);
+    sem_wait(&registered);
+    assert_true(wg_try_add(&wg, 1)); /* waiters, but above 0 */
+    wg_add(&wg, -2);
+    assert_false(wg_try_add(&wg, 1)); /* released, but still inside */
+    wg_add(&wg, 0);                   /* which does nothing to them */
+    assert_true(STATE(&wg) == 1);
+    sem_post(&go_on);
+    join(thread);
+    assert_int_equal(seam.wakes, 1);
+    assert_true(wg_try_add(&wg, 1));
+    assert_true(wg_done(&wg));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(try_add_adds_until_closed),
+        TEST(try_add_fails_while_the_last_round_is_leaving),
+        TEST(whoever_is_accepted_is_waited_for),
+    };
+    sem_init(&registered, 0, 0);
+    sem_init(&go_on, 0, 0);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
