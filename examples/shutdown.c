@@ -1,0 +1,84 @@
+/*
+ * shutdown.c - a server that drains its requests within a deadline
+ *
+ *     cc -std=c11 -O2 -pthread -I../include shutdown.c -o shutdown && \
+ *         ./shutdown SOCKET [SECONDS]
+ *
+ * Listens on a unix socket, one thread a request, and answers in capitals. On
+ * SIGTERM or SIGINT it takes no further request, gives those that it has taken
+ * SECONDS (5) to finish, and says how many it had to leave.
+ * To make it yours, change serve().
+ */
+#define _DEFAULT_SOURCE
+#include "wg.h"
+
+#include <ctype.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static wg_t requests = WG_INIT;
+static int listener;
+static volatile sig_atomic_t stopping;
+
+/* wg_close is not for signal handlers; this ends the accept() in main. */
+static void stop(int signal)
+{
+    (void)signal;
+    stopping = 1;
+    shutdown(listener, SHUT_RD);
+}
+
+static void serve(void *arg)
+{
+    const int connection = (int)(intptr_t)arg;
+    char line[256];
+    const ssize_t size = read(connection, line, sizeof line);
+    for (ssize_t i = 0; i < size; i++)
+        line[i] = (char)toupper((unsigned char)line[i]);
+    if (size < 0 || write(connection, line, (size_t)size) != size)
+        perror("shutdown: a request");
+    close(connection);
+}
+
+int main(int argc, char **argv)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const struct sigaction on_stop = {.sa_handler = stop};
+    const int seconds = argc == 3 ? atoi(argv[2]) : 5;
+    if (argc < 2 || argc > 3 || strlen(argv[1]) >= sizeof address.sun_path) {
+        fprintf(stderr, "usage: shutdown SOCKET [SECONDS]\n");
+        return 2;
+    }
+    strcpy(address.sun_path, argv[1]);
+    listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (bind(listener, (struct sockaddr *)&address, sizeof address) != 0 ||
+        listen(listener, 16) != 0) {
+        perror("shutdown: cannot listen");
+        return 1;
+    }
+    sigaction(SIGTERM, &on_stop, NULL);
+    sigaction(SIGINT, &on_stop, NULL);
+    signal(SIGPIPE, SIG_IGN); /* clients that have gone */
+    puts("listening");
+    fflush(stdout);
+
+    for (int connection; (connection = accept(listener, NULL, NULL)) >= 0;)
+        if (wg_go(&requests, serve, (void *)(intptr_t)connection) != 0)
+            close(connection); /* no thread to be had: the client sees it */
+    if (!stopping)
+        perror("shutdown: accept");
+
+    wg_close(&requests); /* nobody gets in any more */
+    unlink(argv[1]);
+    if (!wg_wait_for(&requests, seconds * (int64_t)1000000000)) {
+        printf("%d requests left behind\n", wg_count(&requests));
+        return 1;
+    }
+    puts("all requests served");
+    return 0;
+}
