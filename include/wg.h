@@ -12,12 +12,11 @@
  *     wg_wait(&wg);          returns once all three have called wg_done
  *
  * CONTRACT
- *
  *   First add     A wg_add that finds the counter at 0 comes before the waits
  *                 that are meant for it: add, then start the workers. While
  *                 the counter is above 0, anybody may add at any time.
- *   Reuse         The first add of the next round comes after every wait of
- *                 the last one has returned.
+ *   Reuse         The next round's first add comes after every wait of the
+ *                 last round has returned.
  *   Lifetime      A group may live anywhere, the stack included. Free it once
  *                 your own wait has returned and no other thread is still
  *                 inside one, or once you have joined the others. The wg_done
@@ -34,23 +33,17 @@
  *                 return of every wait that the wg_done helped to release.
  *
  * MISUSE writes one line to standard error by one write, then calls abort():
- *
  *     wg: negative counter (wg 0x7ffd5e8f1c20, counter -1, waiters 0)
- *
- *   negative counter             more dones than adds
- *   counter overflow             it would pass INT32_MAX
- *   wg_add called concurrently with wg_wait
- *                                an add from 0 while a waiter of the last
- *                                round is still inside
- *   reused before previous wg_wait has returned
- *                                the same, found by the waiter
+ *   negative counter: more dones than adds
+ *   counter overflow: it would pass INT32_MAX
+ *   wg_add called concurrently with wg_wait: an add from 0, a waiter inside
+ *   reused before previous wg_wait has returned: the same, seen by the waiter
  *   copied or moved after first use, or never initialised
- *   wg_add on a closed group     an add from 0 after wg_close
- *   invalid argument: ...        to wg_try_add or wg_wait_until
- *   futex wait failed: ...       the system lets no thread sleep
+ *   wg_add on a closed group: an add from 0 after wg_close
+ *   invalid argument: ... to wg_try_add or wg_wait_until
+ *   futex wait failed: ... the system lets no thread sleep
  *
  * CONFIGURATION by macros before the #include; none changes the layout.
- *
  *   WG_PANIC(message)   called with that line, less its newline, in place of
  *                       the write; if it returns, abort() follows
  *   WG_SPIN             how often a wait yields the processor and looks again
@@ -66,16 +59,15 @@
  */
 #if defined(WG_VERSION) && WG_VERSION != 10000 /* 1.0.0, as below */
 #error "wg.h: two different versions in one translation unit; keep one"
-#elif (defined(__cplusplus) && __cplusplus < 201103L) || \
-    (!defined(__cplusplus) && __STDC_VERSION__ + 0 < 201112L)
-#error "wg.h: needs C11 or C++11, or later"
-#elif !defined(__ATOMIC_ACQ_REL) && !defined(__CPPCHECK__)
-#error "wg.h: needs gcc or clang, or a compiler compatible with them"
+#elif !defined(__CPPCHECK__) && (!defined(__ATOMIC_ACQ_REL) || \
+    (defined(__cplusplus) && __cplusplus < 201103L) || \
+    (!defined(__cplusplus) && __STDC_VERSION__ + 0 < 201112L))
+#error "wg.h: needs C11 or C++11 or later, by gcc, clang or their like"
 #elif !defined(__linux__) && !defined(WG_FUTEX_WAIT) && !defined(__CPPCHECK__)
 #error "wg.h: needs Linux, or your own WG_FUTEX_WAIT and the rest of the seam"
 #elif !defined(__GCC_HAVE_SYNC_COMPARE_AND_SWAP_8) && \
     !defined(WG_ALLOW_LIBATOMIC) && !defined(__CPPCHECK__)
-#error "wg.h: this target has no lock-free 64-bit atomics. libatomic has locks, which lose adds between processes and hang in signal handlers. If you have neither: define WG_ALLOW_LIBATOMIC, link with -latomic"
+#error "wg.h: no lock-free 64-bit atomics here. With libatomic's locks, adds get lost between processes and hang in signal handlers; for neither, define WG_ALLOW_LIBATOMIC and link -latomic"
 #elif !defined(WG_VERSION)
 #define WG_VERSION_MAJOR 1
 #define WG_VERSION_MINOR 0
@@ -97,24 +89,15 @@
 #elif !defined(WG_FUTEX_WAKE) || !defined(WG_NOW_NS) || !defined(WG_YIELD)
 #error "wg.h: define all of WG_FUTEX_WAIT, WG_FUTEX_WAKE, WG_NOW_NS, WG_YIELD"
 #endif
-#if !defined(WG_NO_THREADS) && defined(PTHREAD_CREATE_DETACHED)
+#if defined(PTHREAD_CREATE_DETACHED) && !defined(WG_NO_THREADS)
 #define WG_THREADS_ /* <pthread.h> is there */
 #include <errno.h>
 #include <stdlib.h>
 #endif
 
 /* Private names end in an underscore; private macros are undefined at the end.
-   WG_COLD_: out of line and seldom called. gcc warns of an inline function
-   that is noinline, clang of a used one that is unused. */
-#ifdef __clang__
-#define WG_COLD_ static inline __attribute__((noinline, cold))
-#else
+   Cold: out of line, and its calls unlikely. */
 #define WG_COLD_ static __attribute__((noinline, cold, unused))
-#endif
-
-#ifdef __cplusplus
-extern "C" {
-#endif
 
 /* ---- The object and the calls ---- */
 
@@ -126,37 +109,32 @@ typedef struct wg {
     uint32_t epoch __attribute__((aligned(4)));
     uint32_t tag __attribute__((aligned(4)));
 #ifdef __cplusplus
-    constexpr wg(uint32_t with_tag = 0) : state(0), epoch(0), tag(with_tag) {}
+    constexpr wg(uint64_t s = 0, uint32_t e = 0, uint32_t t = 0)
+        : state(s), epoch(e), tag(t) {}
 #endif
 } wg_t;
 
 /* Static initialisers: counter 0, nobody waiting. The first is all zeros, the
    second for memory that several processes map. */
-#ifdef __cplusplus
-#define WG_INIT {}
-#define WG_INIT_SHARED {1U}
-#else
 #define WG_INIT {0}
 #define WG_INIT_SHARED {0, 0, 1}
-#endif
 
 /* The same at run time: for the heap, for memory that held something else,
    for a forked child. No other thread may be using the object. */
 static inline void wg_init(wg_t *wg);
 static inline void wg_init_shared(wg_t *wg);
 
-/* Adds delta to the counter. If that makes it 0, which takes a negative delta,
-   all waiting threads are released. A delta of 0 does nothing. */
+/* Adds delta to the counter; 0 does nothing. If a negative delta makes the
+   counter 0, all waiting threads are released. */
 static inline void wg_add(wg_t *wg, int delta);
-/* Subtracts 1 from the counter. Returns true to the one caller in each round
-   who made it 0, and happens after all the other dones of the round: the place
-   to run a continuation. It must not touch a group that a waiter may free. */
+/* Subtracts 1. Returns true to the one caller in each round who made it 0, and
+   happens after all other dones of the round: the place for a continuation,
+   which must not touch a group that a waiter may free. */
 static inline bool wg_done(wg_t *wg);
 
 /* Blocks until the counter is 0. */
 static inline void wg_wait(wg_t *wg);
-/* Returns whether the counter is 0, and if so orders like wg_wait. Never
-   blocks. */
+/* Returns whether the counter is 0, then ordered as wg_wait. Never blocks. */
 static inline bool wg_try_wait(wg_t *wg);
 /* wg_wait for timeout_ns nanoseconds at most. Returns true if the counter
    reached 0, false if the time was up; then the wait has left no trace. 0 or
@@ -171,9 +149,9 @@ static inline bool wg_wait_until(wg_t *wg, const struct timespec *deadline);
 /* Shuts the group down: from now on wg_try_add fails, and an add from 0 is
    misuse. To close and then wait is safe against any number of wg_try_add. */
 static inline void wg_close(wg_t *wg);
-/* wg_add that may be called at any time. Returns false and changes nothing if
-   the group is closed, and then happens after wg_close, or if waiters of a
-   finished round are still leaving. A delta below 1 is misuse. */
+/* wg_add at any time. Returns false and changes nothing if the group is closed
+   (it then happens after wg_close), or while waiters of a finished round are
+   still leaving. A delta below 1 is misuse. */
 static inline bool wg_try_add(wg_t *wg, int delta);
 
 #ifdef WG_THREADS_
@@ -188,12 +166,10 @@ static inline int wg_go(wg_t *wg, void (*fn)(void *), void *arg);
    is left. In C, pthread_exit leaves it so only under -fexceptions. */
 #define WG_DEFER_DONE(wg) WG_DEFER_DONE_AT_(wg, __LINE__)
 #define WG_DEFER_DONE_AT_(wg, line) WG_DEFER_DONE_AS_(wg, line)
-#define WG_DEFER_DONE_AS_(wg, line)                     \
-    __attribute__((cleanup(wg_deferred_done_), unused)) \
-    wg_t *const wg_deferred_on_##line##_ = (wg)
+#define WG_DEFER_DONE_AS_(wg, line) wg_t *const wg_deferred_##line##_ \
+    __attribute__((cleanup(wg_deferred_done_), unused)) = (wg)
 
-/* The counter of a moment ago, for progress displays and logs. It orders
-   nothing; wg_try_wait does. */
+/* The counter of a moment ago, to look at. It orders nothing. */
 static inline int wg_count(const wg_t *wg);
 
 /* ---- The word ----
@@ -205,9 +181,8 @@ static inline int wg_count(const wg_t *wg);
  *   epoch   the futex word; moves once for each release that has waiters, by
  *           the call that brings the counter to 0
  *   tag     0: unused so far; 1: shared between processes; else bits 34..3 of
- *           the object's address, stored by the first positive add. Legal to
- *           miss a copy (32 GiB away, say), illegal to accuse a group that
- *           stayed where it was
+ *           the object's address, stored by the first add. Legal to miss a
+ *           copy (32 GiB away), illegal to accuse what did not move
  */
 #define WG_CLOSED_ ((uint64_t)1 << 31)
 #define WG_WAITERS_ (WG_CLOSED_ - 1)
@@ -216,34 +191,22 @@ typedef char wg_layout_is_fixed_[sizeof(wg_t) == 16 && __alignof__(wg_t) == 8 &&
                                  offsetof(wg_t, epoch) == 8 &&
                                  offsetof(wg_t, tag) == 12 ? 1 : -1];
 
-static inline int32_t wg_counter_(uint64_t state)
-{
-    return (int32_t)(uint32_t)(state >> 32);
-}
+static inline int32_t wg_counter_(uint64_t s) { return (int32_t)(s >> 32); }
 
-/* What to add to the word to add delta to the counter. */
-static inline uint64_t wg_ones_(int delta)
-{
-    return (uint64_t)(int64_t)delta << 32;
-}
+/* What to add to the word to add n to the counter. */
+static inline uint64_t wg_ones_(int n) { return (uint64_t)(int64_t)n << 32; }
 
-/* True if the step from old to now by delta leaves nothing to do and nothing
-   to complain of. Legal to be false by mistake, illegal to be true. */
-static inline bool wg_is_plain_(uint64_t old, uint64_t now, int delta)
+/* True if the step from old to now by n leaves nothing to do and nothing to
+   complain of. Legal to be false by mistake, illegal to be true. */
+static inline bool wg_is_plain_(uint64_t old, uint64_t now, int n)
 {
-    if (delta < 0)
-        return wg_counter_(now) > 0 || now == 0;
-    return wg_counter_(now) > 0 && (wg_counter_(old) > 0 || old == 0);
-}
-
-static inline uint32_t wg_tag_here_(const wg_t *wg)
-{
-    return (uint32_t)((uintptr_t)wg >> 3);
+    return n < 0 ? wg_counter_(now) > 0 || now == 0
+                 : wg_counter_(now) > 0 && (wg_counter_(old) > 0 || old == 0);
 }
 
 static inline bool wg_tag_fits_(const wg_t *wg, uint32_t tag)
 {
-    return tag == wg_tag_here_(wg) || tag == WG_SHARED_;
+    return tag == (uint32_t)((uintptr_t)wg >> 3) || tag == WG_SHARED_;
 }
 
 /* ---- Memory order ----
@@ -255,18 +218,15 @@ static inline bool wg_tag_fits_(const wg_t *wg, uint32_t tag)
  * The futex is for sleeping, never for ordering.
  *
  * What makes it tricky is the object's death: a waiter may free it as soon as
- * it returns, while the releasing call still has others to wake. So a waiter
- * that has registered leaves only when it has seen the epoch move, and that
- * move is the releasing call's last access. Were it to leave on the counter:
+ * it returns. So a waiter that has registered leaves only when it has seen the
+ * epoch move, the releasing call's last access. Were it to leave on the counter:
  *
  *     wg_done                              wg_wait
  *     state: counter 1 -> 0
  *                                          counter is 0: returns, object freed
  *     epoch 0 -> 1: into freed memory
  *
- * A waiter looks at the epoch before it registers: whichever call brings the
- * counter to 0 from then on moves the epoch away from what it saw. Were it to
- * look later:
+ * And it looks at the epoch before it registers. Were it to look after that:
  *
  *     wg_wait                              wg_done
  *     state: registered
@@ -280,36 +240,42 @@ static inline bool wg_tag_fits_(const wg_t *wg, uint32_t tag)
 
 /* ---- The seam ----
  *
- * Four primitives, to be defined all or none. All preserve errno; shared says
- * that other processes may use the word as well.
+ * Define all four or none. All preserve errno; shared says that threads of
+ * other processes may use the word as well.
  *
  *   int WG_FUTEX_WAIT(void *word, uint32_t expected, int64_t deadline_ns,
  *                     bool shared)
  *       Sleeps while the 32-bit word equals expected; may return for no
  *       reason. Returns ETIMEDOUT once CLOCK_MONOTONIC has passed deadline_ns
- *       (INT64_MAX: no deadline), else 0.
+ *       (INT64_MAX: no deadline), else 0; below 0 if the system cannot do it.
  *   void WG_FUTEX_WAKE(void *word, bool shared)
  *       Wakes all who sleep on the word. Never reads it: it may be gone.
  *   int64_t WG_NOW_NS(void)  CLOCK_MONOTONIC in nanoseconds.
  *   void WG_YIELD(void)      Lets another thread run.
  */
-WG_COLD_ __attribute__((noreturn)) void
-wg_panic_(const wg_t *wg, const char *text, uint64_t state);
-
 #ifdef WG_FUTEX_WAIT
 extern long wg_write_(int fd, const void *data, size_t size) __asm__("write");
 #define WG_WRITE_(data, size) wg_write_(2, data, size)
 #else
+#define WG_WRITE_(data, size) wg_call_(SYS_write, 2, (long)(data), size, 0)
 #define WG_FUTEX_WAIT wg_futex_wait_
 #define WG_FUTEX_WAKE wg_futex_wake_
 #define WG_NOW_NS wg_now_ns_
 #define WG_YIELD wg_yield_
 
-/* syscall(), which -std=c11 hides. Every argument has to be a long. It writes
-   too: write() would end a thread whose cancellation is pending. */
+/* syscall(), which -std=c11 hides; its arguments have to be longs. It writes
+   too, as write() would end a thread whose cancellation is pending. */
 extern long wg_syscall_(long number, ...) __asm__("syscall");
-#define WG_WRITE_(data, size) \
-    wg_call_(SYS_write, 2, (long)(data), (long)(size), NULL)
+
+/* Returns the result or -errno, and leaves errno alone. */
+static inline long wg_call_(long number, long a, long b, long c, long d)
+{
+    const int saved_errno = errno;
+    const long result = wg_syscall_(number, a, b, c, d, 0L, -1L);
+    const long outcome = result < 0 ? -(long)errno : result;
+    errno = saved_errno;
+    return outcome;
+}
 
 /* The native calls take a time as two of these. 32-bit systems have *64 calls
    besides, which old kernels and filters refuse; riscv32 has no others. */
@@ -318,23 +284,6 @@ typedef int64_t wg_native_;
 #else
 typedef long wg_native_;
 #endif
-#if defined(SYS_clock_gettime)
-#define WG_SYS_CLOCK_ SYS_clock_gettime
-#elif defined(SYS_clock_gettime32)
-#define WG_SYS_CLOCK_ SYS_clock_gettime32
-#else
-#define WG_SYS_CLOCK_ SYS_clock_gettime64
-#endif
-
-/* A system call that leaves errno alone: returns its result or -errno. */
-static inline long wg_call_(long number, long a, long b, long c, const void *d)
-{
-    const int saved_errno = errno;
-    const long result = wg_syscall_(number, a, b, c, (long)d, 0L, -1L);
-    const long outcome = result < 0 ? -(long)errno : result;
-    errno = saved_errno;
-    return outcome;
-}
 
 static inline long wg_futex_(void *word, long op, uint32_t value,
                              int64_t deadline_ns, bool shared)
@@ -343,10 +292,10 @@ static inline long wg_futex_(void *word, long op, uint32_t value,
                                deadline_ns % 1000000000};
     const bool timed = deadline_ns != INT64_MAX;
     long result = -ENOSYS;
-    op = shared ? op : op | 128; /* FUTEX_PRIVATE_FLAG */
+    op |= shared ? 0 : 128; /* FUTEX_PRIVATE_FLAG */
 #ifdef SYS_futex_time64
     result = wg_call_(SYS_futex_time64, (long)word, op, (long)value,
-                      timed ? time64 : NULL);
+                      timed ? (long)time64 : 0);
 #endif
 #ifdef SYS_futex
     const wg_native_ time[2] = {
@@ -355,7 +304,7 @@ static inline long wg_futex_(void *word, long op, uint32_t value,
     if (result < 0 && result != -ETIMEDOUT && result != -EAGAIN &&
         result != -EINTR)
         result = wg_call_(SYS_futex, (long)word, op, (long)value,
-                          timed ? time : NULL);
+                          timed ? (long)time : 0);
 #endif
     return result;
 }
@@ -365,14 +314,10 @@ static inline int wg_futex_wait_(void *word, uint32_t expected,
 {
     /* 9: FUTEX_WAIT_BITSET, whose deadline is absolute and monotonic. */
     const long result = wg_futex_(word, 9, expected, deadline_ns, shared);
-    if (result == -EFAULT || result == -EINVAL || result == -ENOSYS ||
-        result == -EPERM) {
-        void *const object = (char *)word - offsetof(wg_t, epoch);
-        const wg_t *const wg = (const wg_t *)object;
-        wg_panic_(wg, "futex wait failed: EFAULT, EINVAL, ENOSYS or EPERM",
-                  __atomic_load_n(&wg->state, __ATOMIC_RELAXED));
-    }
-    return result == -ETIMEDOUT ? ETIMEDOUT : 0; /* else look again */
+    const bool refused = result == -EFAULT || result == -EINVAL ||
+                         result == -ENOSYS || result == -EPERM;
+    /* All else, EAGAIN and EINTR among it: look again. */
+    return refused ? -1 : result == -ETIMEDOUT ? ETIMEDOUT : 0;
 }
 
 static inline void wg_futex_wake_(void *word, bool shared)
@@ -384,20 +329,21 @@ static inline void wg_futex_wake_(void *word, bool shared)
 static inline int64_t wg_now_ns_(void)
 {
     const long clock = 1; /* CLOCK_MONOTONIC */
+    wg_native_ time[2] = {0, 0};
 #ifdef SYS_clock_gettime64
     int64_t time64[2] = {0, 0};
-    if (wg_call_(SYS_clock_gettime64, clock, (long)time64, 0, NULL) == 0)
+    if (wg_call_(SYS_clock_gettime64, clock, (long)time64, 0, 0) == 0)
         return time64[0] * 1000000000 + time64[1];
 #endif
-    wg_native_ time[2] = {0, 0};
-    (void)wg_call_(WG_SYS_CLOCK_, clock, (long)time, 0, NULL);
+#ifdef SYS_clock_gettime32 /* musl's name */
+    (void)wg_call_(SYS_clock_gettime32, clock, (long)time, 0, 0);
+#elif defined(SYS_clock_gettime)
+    (void)wg_call_(SYS_clock_gettime, clock, (long)time, 0, 0);
+#endif
     return (int64_t)time[0] * 1000000000 + time[1];
 }
 
-static inline void wg_yield_(void)
-{
-    (void)wg_call_(SYS_sched_yield, 0, 0, 0, NULL);
-}
+static inline void wg_yield_(void) { wg_call_(SYS_sched_yield, 0, 0, 0, 0); }
 #endif
 
 #ifndef WG_SPIN
@@ -406,52 +352,34 @@ static inline void wg_yield_(void)
 
 /* ---- Misuse ---- */
 
-/* Appends text and, unless base is 0, the number in that base; returns the new
-   end. Not stdio, which signal handlers must not call. */
-static inline char *wg_put_(char *end, const char *text, uintptr_t number,
-                            unsigned base)
+/* Called in signal handlers too: with these conversions, neither glibc nor
+   musl allocates or locks in snprintf. */
+WG_COLD_ __attribute__((noreturn)) void
+wg_panic_(const wg_t *wg, const char *text, uint64_t state)
 {
-    while (*text != '\0')
-        *end++ = *text++;
-    if (base != 0 && number >= base)
-        end = wg_put_(end, "", number / base, base);
-    if (base != 0)
-        *end++ = "0123456789abcdef"[number % base];
-    return end;
-}
-
-WG_COLD_ void wg_panic_(const wg_t *wg, const char *text, uint64_t state)
-{
-    const int64_t counter = wg_counter_(state);
     char line[192];
-    char *end = wg_put_(wg_put_(line, "wg: ", 0, 0), text, 0, 0);
-    end = wg_put_(end, " (wg 0x", (uintptr_t)wg, 16);
-    end = wg_put_(end, counter < 0 ? ", counter -" : ", counter ",
-                  (uintptr_t)(counter < 0 ? -counter : counter), 10);
-    end = wg_put_(end, ", waiters ", (uintptr_t)(state & WG_WAITERS_), 10);
-    end = wg_put_(end, ")", 0, 0);
+    const int size = __builtin_snprintf(
+        line, sizeof line - 1, "wg: %s (wg %p, counter %d, waiters %u)", text,
+        (const void *)wg, wg_counter_(state), (unsigned)(state & WG_WAITERS_));
 #ifdef WG_PANIC
-    *end = '\0';
+    (void)size;
     WG_PANIC(line);
 #else
-    *end++ = '\n';
-    (void)WG_WRITE_(line, (size_t)(end - line));
+    line[size] = '\n';
+    (void)WG_WRITE_(line, size + 1);
 #endif
     __builtin_abort();
 }
 
-/* Returns the tag to go by, which is stored first if there is none and the
-   caller is about to add. */
-static inline uint32_t wg_checked_tag_(wg_t *wg, bool adds)
+/* Stores the tag if there is none yet, and returns it. */
+static inline uint32_t wg_claim_(wg_t *wg)
 {
-    /* Relaxed: who sees a counter above 0 also sees the tag, which was stored
-       before the add that it acquired. Others may see 0 and go by the address,
-       of which the tag is made. */
+    /* Relaxed, load and store: an add releases the tag with its count, so who
+       sees a counter above 0 sees the tag. All others make the same one. */
     uint32_t tag = __atomic_load_n(&wg->tag, __ATOMIC_RELAXED);
     if (tag == 0) {
-        tag = wg_tag_here_(wg);
-        if (adds) /* Relaxed: the add releases it. Racing stores are alike. */
-            __atomic_store_n(&wg->tag, tag, __ATOMIC_RELAXED);
+        tag = (uint32_t)((uintptr_t)wg >> 3);
+        __atomic_store_n(&wg->tag, tag, __ATOMIC_RELAXED);
     } else if (!wg_tag_fits_(wg, tag)) /* Relaxed: for the text. */
         wg_panic_(wg, "copied or moved after first use, or never initialised",
                   __atomic_load_n(&wg->state, __ATOMIC_RELAXED));
@@ -460,35 +388,29 @@ static inline uint32_t wg_checked_tag_(wg_t *wg, bool adds)
 
 /* ---- Add and done ---- */
 
-/* Adds delta to the counter and returns the word as it was. */
-static inline uint64_t wg_fetch_add_(wg_t *wg, int delta)
-{
-    /* Release: what came before a done, and the tag. Partners: all that
-       acquire state. Acquire: who reaches 0 comes after all other dones. */
-    return __atomic_fetch_add(&wg->state, wg_ones_(delta), __ATOMIC_ACQ_REL);
-}
+static inline bool wg_add_(wg_t *wg, int delta);
 
 /* All but the usual: the first add, a release of waiters, misuse. If the tag
    fits, then delta has been added already, and old is the word before. */
 WG_COLD_ bool wg_add_slow_(wg_t *wg, int delta, uint32_t tag, uint64_t old)
 {
     if (!wg_tag_fits_(wg, tag)) {
-        tag = wg_checked_tag_(wg, delta > 0);
-        old = wg_fetch_add_(wg, delta);
+        (void)wg_claim_(wg);
+        return wg_add_(wg, delta);
     }
     /* ---- Unless waiters are registered, the object may be gone now. ---- */
     const uint64_t now = old + wg_ones_(delta);
     const int64_t counter = (int64_t)wg_counter_(old) + delta;
-    const bool waited_on = (old & WG_WAITERS_) != 0;
+    const bool from_0 = wg_counter_(old) == 0, waiters = old & WG_WAITERS_;
     if (counter < 0)
         wg_panic_(wg, "negative counter", now);
     if (counter > INT32_MAX)
         wg_panic_(wg, "counter overflow", old);
-    if (wg_counter_(old) == 0 && (old & WG_CLOSED_) != 0)
+    if (from_0 && (old & WG_CLOSED_) != 0)
         wg_panic_(wg, "wg_add on a closed group", now);
-    if (wg_counter_(old) == 0 && waited_on)
+    if (from_0 && waiters)
         wg_panic_(wg, "wg_add called concurrently with wg_wait", now);
-    if (counter == 0 && waited_on) {
+    if (counter == 0 && waiters) {
         uint32_t *const word = &wg->epoch;
         /* Release: all accesses of this call come before what a waiter does
            with the memory. Partner: the acquire in wg_wait_slow_. */
@@ -502,11 +424,13 @@ WG_COLD_ bool wg_add_slow_(wg_t *wg, int delta, uint32_t tag, uint64_t old)
 /* Returns true if it made the counter 0. delta is not 0. */
 static inline bool wg_add_(wg_t *wg, int delta)
 {
-    /* Relaxed: see wg_checked_tag_. Now, as later the object may be gone. */
+    /* Relaxed: see wg_claim_. Now, as later the object may be gone. */
     const uint32_t tag = __atomic_load_n(&wg->tag, __ATOMIC_RELAXED);
     uint64_t old = 0;
     if (wg_tag_fits_(wg, tag)) {
-        old = wg_fetch_add_(wg, delta);
+        /* Release: what came before a done, and the tag. Partners: all that
+           acquire state. Acquire: who reaches 0 comes after all other dones. */
+        old = __atomic_fetch_add(&wg->state, wg_ones_(delta), __ATOMIC_ACQ_REL);
         /* ---- Unless waiters are registered, the object may be gone now. */
         const uint64_t now = old + wg_ones_(delta);
         if (wg_is_plain_(old, now, delta))
@@ -521,47 +445,37 @@ static inline void wg_add(wg_t *wg, int delta)
         (void)wg_add_(wg, delta);
 }
 
-static inline bool wg_done(wg_t *wg)
-{
-    return wg_add_(wg, -1);
-}
+static inline bool wg_done(wg_t *wg) { return wg_add_(wg, -1); }
 
-static inline void wg_deferred_done_(wg_t *const *wg)
-{
-    (void)wg_done(*wg);
-}
-
-static inline int wg_count(const wg_t *wg)
-{
-    /* Relaxed: to look at. */
-    return wg_counter_(__atomic_load_n(&wg->state, __ATOMIC_RELAXED));
-}
+static inline void wg_deferred_done_(wg_t *const *wg) { (void)wg_done(*wg); }
 
 /* ---- Wait ---- */
 
 static inline bool wg_try_wait(wg_t *wg)
 {
-    /* Acquire: at 0, what came before the dones. Partner: wg_fetch_add_. */
+    /* Acquire: at 0, what came before the dones. Partner: wg_add_. */
     return wg_counter_(__atomic_load_n(&wg->state, __ATOMIC_ACQUIRE)) == 0;
 }
 
 /* Returns false if the deadline passed with the counter above 0. */
 WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns)
 {
-    const bool shared = wg_checked_tag_(wg, false) == WG_SHARED_;
+    const bool shared = wg_claim_(wg) == WG_SHARED_;
 
     /* Not registered yet, so a counter of 0 is enough to leave. */
-    for (int looks = 0; !wg_try_wait(wg) && looks < WG_SPIN; looks++) {
+    for (int looks = 0; !wg_try_wait(wg); looks++) {
         if (deadline_ns != INT64_MAX && deadline_ns <= WG_NOW_NS())
             return wg_try_wait(wg);
+        if (looks == WG_SPIN)
+            break;
         WG_YIELD();
     }
 
     /* Acquire: comes before the registration. Relaxed, it could come after it
        under load buffering, see the moved epoch, and sleep on that. */
     const uint32_t epoch = __atomic_load_n(&wg->epoch, __ATOMIC_ACQUIRE);
-    /* Acquire, load and failure alike: a counter of 0, as in wg_try_wait. On
-       success relaxed would do, but must not be weaker than on failure. */
+    /* Acquire, for a counter of 0, as in wg_try_wait. Success needs none, but
+       must not be weaker than failure. */
     uint64_t state = __atomic_load_n(&wg->state, __ATOMIC_ACQUIRE);
     do {
         if (wg_counter_(state) == 0)
@@ -572,12 +486,16 @@ WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns)
     /* Acquire: the releasing call is through with the object. Partner: the
        release in wg_add_slow_. */
     while (__atomic_load_n(&wg->epoch, __ATOMIC_ACQUIRE) == epoch) {
-        if (WG_FUTEX_WAIT(&wg->epoch, epoch, deadline_ns, shared) == 0)
+        const int result =
+            WG_FUTEX_WAIT(&wg->epoch, epoch, deadline_ns, shared);
+        if (result < 0)
+            wg_panic_(wg, "futex wait failed: EFAULT, EINVAL, ENOSYS or EPERM",
+                      state + 1);
+        if (result == 0)
             continue; /* woken, or for no reason */
         /* Time is up. But with the counter at 0 the release is on its way, and
-           has the epoch still to move. Relaxed: no order is promised to those
-           who give up, and the counter cannot rise from 0 while this thread is
-           registered. */
+           has the epoch still to move. Relaxed: those who give up are promised
+           no order, and from 0 the counter cannot rise while they are here. */
         state = __atomic_load_n(&wg->state, __ATOMIC_RELAXED);
         while (wg_counter_(state) != 0)
             if (__atomic_compare_exchange_n(&wg->state, &state, state - 1, true,
@@ -603,8 +521,8 @@ static inline void wg_wait(wg_t *wg)
 
 static inline bool wg_wait_for(wg_t *wg, int64_t timeout_ns)
 {
-    if (timeout_ns <= 0 || wg_try_wait(wg))
-        return wg_try_wait(wg);
+    if (wg_try_wait(wg))
+        return true;
     const int64_t now = WG_NOW_NS();
     const bool limited = timeout_ns < INT64_MAX - now;
     return wg_wait_slow_(wg, limited ? now + timeout_ns : INT64_MAX);
@@ -615,22 +533,26 @@ static inline bool wg_wait_until(wg_t *wg, const struct timespec *deadline)
 {
     const int64_t s = deadline->tv_sec > 0 ? deadline->tv_sec : 0;
     const int64_t ns = deadline->tv_nsec;
+    const bool limited = s < INT64_MAX / 1000000000;
     if (ns < 0 || ns > 999999999) /* Relaxed: for the text. */
         wg_panic_(wg, "invalid argument: tv_nsec is not in 0..999999999",
                   __atomic_load_n(&wg->state, __ATOMIC_RELAXED));
-    const bool limited = s < INT64_MAX / 1000000000;
-    const int64_t deadline_ns = limited ? s * 1000000000 + ns : INT64_MAX;
-    if (deadline_ns <= WG_NOW_NS() || wg_try_wait(wg))
-        return wg_try_wait(wg);
-    return wg_wait_slow_(wg, deadline_ns);
+    return wg_try_wait(wg) ||
+           wg_wait_slow_(wg, limited ? s * 1000000000 + ns : INT64_MAX);
 }
 #endif
+
+static inline int wg_count(const wg_t *wg)
+{
+    /* Relaxed: to look at. */
+    return wg_counter_(__atomic_load_n(&wg->state, __ATOMIC_RELAXED));
+}
 
 /* ---- Close and try_add ---- */
 
 static inline void wg_close(wg_t *wg)
 {
-    (void)wg_checked_tag_(wg, false);
+    (void)wg_claim_(wg);
     /* Release: what came before, for those who are turned away. Partner: the
        acquire in wg_try_add. Acquire: like all that others go on from. */
     (void)__atomic_fetch_or(&wg->state, WG_CLOSED_, __ATOMIC_ACQ_REL);
@@ -642,14 +564,14 @@ static inline bool wg_try_add(wg_t *wg, int delta)
     uint64_t state = __atomic_load_n(&wg->state, __ATOMIC_ACQUIRE);
     if (delta < 1)
         wg_panic_(wg, "invalid argument: wg_try_add of less than 1", state);
-    (void)wg_checked_tag_(wg, true);
+    (void)wg_claim_(wg);
     do {
         if ((state & WG_CLOSED_) != 0 ||
             (wg_counter_(state) == 0 && (state & WG_WAITERS_) != 0))
             return false;
         if (wg_counter_(state) > INT32_MAX - delta)
             wg_panic_(wg, "counter overflow", state);
-        /* Orders: see wg_fetch_add_, and wg_close for failure. */
+        /* Orders: see wg_add_, and wg_close for failure. */
     } while (!__atomic_compare_exchange_n(
         &wg->state, &state, state + wg_ones_(delta), true, __ATOMIC_ACQ_REL,
         __ATOMIC_ACQUIRE));
@@ -679,10 +601,7 @@ struct wg_job_ {
     void *arg;
 };
 
-static inline void wg_job_done_(void *wg)
-{
-    (void)wg_done((wg_t *)wg);
-}
+static inline void wg_job_done_(void *wg) { (void)wg_done((wg_t *)wg); }
 
 static inline void *wg_job_run_(void *memory)
 {
@@ -721,13 +640,8 @@ static inline int wg_go(wg_t *wg, void (*fn)(void *), void *arg)
 }
 #endif
 
-#ifdef __cplusplus
-}
-#endif
-
 #undef WG_CLOSED_
 #undef WG_COLD_
-#undef WG_SYS_CLOCK_
 #undef WG_THREADS_
 #undef WG_WAITERS_
 #undef WG_WRITE_

@@ -14,6 +14,7 @@ struct seam {
     void (*on_wake)(void *word);         /* the epoch has moved */
     void (*on_yield)(void);              /* not registered yet */
     void (*on_panic)(const char *message); /* misuse, before the abort */
+    int64_t (*now_ns)(void);             /* in place of the clock */
 };
 extern struct seam seam;
 

@@ -70,7 +70,7 @@ static void a_wait_lasts_as_long_as_it_should(void **state)
         assert_true(seam_now_ns() - start >= 2 * timeouts[i]);
         assert_true(STATE(&wg) == (uint64_t)1 << 32);
     }
-    assert_true(seam.waits >= 2);
+    assert_true(seam.waits > 0);
 }
 
 static void *done(void *wg)
@@ -156,6 +156,13 @@ static void bring_to_0_but_leave_the_epoch(void *word)
                            __ATOMIC_ACQ_REL);
 }
 
+/* A clock so slow that it is the kernel who finds the time to be up, after the
+   waiter has registered. */
+static int64_t just_booted(void)
+{
+    return 0;
+}
+
 static void *move_the_epoch(void *arg)
 {
     (void)arg;
@@ -170,6 +177,7 @@ static void success_if_the_release_is_under_way_when_time_is_up(void **state)
     (void)state;
     seam_reset();
     seam.on_wait = bring_to_0_but_leave_the_epoch;
+    seam.now_ns = just_booted;
     wg_add(&half_way, 1);
     const pthread_t thread = start(move_the_epoch, NULL);
     assert_true(wg_wait_for(&half_way, ms));
