@@ -121,8 +121,16 @@ typedef struct wg {
 
 /* The same at run time: for the heap, for memory that held something else,
    for a forked child. No other thread may be using the object. */
-static inline void wg_init(wg_t *wg);
-static inline void wg_init_shared(wg_t *wg);
+static inline void wg_init(wg_t *wg)
+{
+    const wg_t unused = WG_INIT;
+    *wg = unused;
+}
+static inline void wg_init_shared(wg_t *wg)
+{
+    const wg_t unused = WG_INIT_SHARED;
+    *wg = unused;
+}
 
 /* Adds delta to the counter; 0 does nothing. If a negative delta makes the
    counter 0, all waiting threads are released. */
@@ -219,7 +227,7 @@ static inline bool wg_tag_fits_(const wg_t *wg, uint32_t tag)
  *
  * What makes it tricky is the object's death: a waiter may free it as soon as
  * it returns. So a waiter that has registered leaves only when it has seen the
- * epoch move, the releasing call's last access. Were it to leave on the counter:
+ * epoch move, the releasing call's last access. Were it to go by the counter:
  *
  *     wg_done                              wg_wait
  *     state: counter 1 -> 0
@@ -258,10 +266,12 @@ extern long wg_write_(int fd, const void *data, size_t size) __asm__("write");
 #define WG_WRITE_(data, size) wg_write_(2, data, size)
 #else
 #define WG_WRITE_(data, size) wg_call_(SYS_write, 2, (long)(data), size, 0)
-#define WG_FUTEX_WAIT wg_futex_wait_
-#define WG_FUTEX_WAKE wg_futex_wake_
+#define WG_FUTEX_WAIT(word, expected, deadline_ns, shared) \
+    wg_futex_(word, 9, expected, deadline_ns, shared) /* FUTEX_WAIT_BITSET */
+#define WG_FUTEX_WAKE(word, shared) /* FUTEX_WAKE; errors: the memory is gone */ \
+    (void)wg_futex_(word, 1, INT32_MAX, INT64_MAX, shared)
 #define WG_NOW_NS wg_now_ns_
-#define WG_YIELD wg_yield_
+#define WG_YIELD() (void)wg_call_(SYS_sched_yield, 0, 0, 0, 0)
 
 /* syscall(), which -std=c11 hides; its arguments have to be longs. It writes
    too, as write() would end a thread whose cancellation is pending. */
@@ -285,8 +295,8 @@ typedef int64_t wg_native_;
 typedef long wg_native_;
 #endif
 
-static inline long wg_futex_(void *word, long op, uint32_t value,
-                             int64_t deadline_ns, bool shared)
+static inline int wg_futex_(void *word, long op, uint32_t value,
+                            int64_t deadline_ns, bool shared)
 {
     const int64_t time64[2] = {deadline_ns / 1000000000,
                                deadline_ns % 1000000000};
@@ -306,24 +316,10 @@ static inline long wg_futex_(void *word, long op, uint32_t value,
         result = wg_call_(SYS_futex, (long)word, op, (long)value,
                           timed ? (long)time : 0);
 #endif
-    return result;
-}
-
-static inline int wg_futex_wait_(void *word, uint32_t expected,
-                                 int64_t deadline_ns, bool shared)
-{
-    /* 9: FUTEX_WAIT_BITSET, whose deadline is absolute and monotonic. */
-    const long result = wg_futex_(word, 9, expected, deadline_ns, shared);
-    const bool refused = result == -EFAULT || result == -EINVAL ||
-                         result == -ENOSYS || result == -EPERM;
-    /* All else, EAGAIN and EINTR among it: look again. */
-    return refused ? -1 : result == -ETIMEDOUT ? ETIMEDOUT : 0;
-}
-
-static inline void wg_futex_wake_(void *word, bool shared)
-{
-    /* 1: FUTEX_WAKE. Errors say that the memory is gone, with its sleepers. */
-    (void)wg_futex_(word, 1, INT32_MAX, INT64_MAX, shared);
+    if (result == -EFAULT || result == -EINVAL || result == -ENOSYS ||
+        result == -EPERM)
+        return -1;
+    return result == -ETIMEDOUT ? ETIMEDOUT : 0; /* EAGAIN, EINTR: look again */
 }
 
 static inline int64_t wg_now_ns_(void)
@@ -342,8 +338,6 @@ static inline int64_t wg_now_ns_(void)
 #endif
     return (int64_t)time[0] * 1000000000 + time[1];
 }
-
-static inline void wg_yield_(void) { wg_call_(SYS_sched_yield, 0, 0, 0, 0); }
 #endif
 
 #ifndef WG_SPIN
@@ -523,9 +517,8 @@ static inline bool wg_wait_for(wg_t *wg, int64_t timeout_ns)
 {
     if (wg_try_wait(wg))
         return true;
-    const int64_t now = WG_NOW_NS();
-    const bool limited = timeout_ns < INT64_MAX - now;
-    return wg_wait_slow_(wg, limited ? now + timeout_ns : INT64_MAX);
+    const int64_t now = WG_NOW_NS(), most = INT64_MAX - now;
+    return wg_wait_slow_(wg, timeout_ns < most ? now + timeout_ns : INT64_MAX);
 }
 
 #ifdef CLOCKS_PER_SEC
@@ -578,20 +571,6 @@ static inline bool wg_try_add(wg_t *wg, int delta)
     return true;
 }
 
-/* ---- Init ---- */
-
-static inline void wg_init(wg_t *wg)
-{
-    const wg_t unused = WG_INIT;
-    *wg = unused;
-}
-
-static inline void wg_init_shared(wg_t *wg)
-{
-    const wg_t unused = WG_INIT_SHARED;
-    *wg = unused;
-}
-
 #ifdef WG_THREADS_
 /* ---- Go ---- */
 
@@ -617,23 +596,22 @@ static inline void *wg_job_run_(void *memory)
 static inline int wg_go(wg_t *wg, void (*fn)(void *), void *arg)
 {
     if (!wg_try_add(wg, 1)) {
-        /* Relaxed: wg_try_add saw the closed bit, which stays. */
+        /* Relaxed: the closed bit, if wg_try_add has seen it, stays. */
         const uint64_t state = __atomic_load_n(&wg->state, __ATOMIC_RELAXED);
-        if ((state & WG_CLOSED_) != 0)
-            return ECANCELED;
-        wg_panic_(wg, "wg_add called concurrently with wg_wait", state);
+        if ((state & WG_CLOSED_) == 0)
+            wg_panic_(wg, "wg_add called concurrently with wg_wait", state);
+        return ECANCELED;
     }
-    struct wg_job_ *const job = (struct wg_job_ *)malloc(sizeof *job);
+    const struct wg_job_ job = {wg, fn, arg};
+    void *const memory = malloc(sizeof job);
+    pthread_t thread;
     int error = ENOMEM;
-    if (job != NULL) {
-        pthread_t thread;
-        job->wg = wg;
-        job->fn = fn;
-        job->arg = arg;
-        error = pthread_create(&thread, NULL, wg_job_run_, job);
+    if (memory != NULL) {
+        *(struct wg_job_ *)memory = job;
+        error = pthread_create(&thread, NULL, wg_job_run_, memory);
     }
     if (error != 0) {
-        free(job);
+        free(memory);
         (void)wg_done(wg);
     }
     return error;

@@ -17,15 +17,15 @@
 enum { TIME_LIMIT = 60 };
 int start_time_limit(void **state);
 
-/* ThreadSanitizer makes some system calls a hundred times slower. */
-#if defined(__SANITIZE_THREAD__)
-enum { SLOW = 20 };
-#elif defined(__has_feature)
+#ifdef __has_feature
 #if __has_feature(thread_sanitizer)
-enum { SLOW = 20 };
-#else
-enum { SLOW = 1 };
+#define __SANITIZE_THREAD__ /* as gcc has it */
 #endif
+#endif
+
+/* ThreadSanitizer makes some system calls a hundred times slower. */
+#ifdef __SANITIZE_THREAD__
+enum { SLOW = 20 };
 #else
 enum { SLOW = 1 };
 #endif
