@@ -53,6 +53,7 @@
  *                       all that is asked of the system, see "The seam". With
  *                       these no system header is included; wg_wait_until and
  *                       wg_go need <time.h> and <pthread.h> included before
+ *   WG_VALGRIND         tells Helgrind and DRD what is ordered
  *   WG_ALLOW_LIBATOMIC  see the #error that names it
  *
  * SPDX-License-Identifier: MIT-0
@@ -99,11 +100,24 @@
    Cold: out of line, and its calls unlikely. */
 #define WG_COLD_ static __attribute__((noinline, cold, unused))
 
+#ifdef WG_VALGRIND
+#include <valgrind/helgrind.h>
+/* To Helgrind and DRD an atomic is a plain access and orders nothing. Off by
+   one, as DRD objects if the address of a dead group becomes a mutex's. */
+#define WG_RELEASES_(wg) \
+    VALGRIND_HG_DISABLE_CHECKING(wg, sizeof(wg_t)); \
+    ANNOTATE_HAPPENS_BEFORE((char *)(wg) + 1)
+#define WG_ACQUIRED_(wg) ANNOTATE_HAPPENS_AFTER((char *)(wg) + 1)
+#else
+#define WG_RELEASES_(wg) (void)0
+#define WG_ACQUIRED_(wg) (void)0
+#endif
+
 /* ---- The object and the calls ---- */
 
 /* The layout is an ABI between translation units, languages, processes and
-   versions of this file. The members are accessed by __atomic builtins only,
-   which C and C++ share; _Atomic and std::atomic would be different types. */
+   versions of this file. Once in use, the members are for __atomic builtins
+   only, which C and C++ share; _Atomic and std::atomic would be two types. */
 typedef struct wg {
     uint64_t state __attribute__((aligned(8)));
     uint32_t epoch __attribute__((aligned(4)));
@@ -121,16 +135,8 @@ typedef struct wg {
 
 /* The same at run time: for the heap, for memory that held something else,
    for a forked child. No other thread may be using the object. */
-static inline void wg_init(wg_t *wg)
-{
-    const wg_t unused = WG_INIT;
-    *wg = unused;
-}
-static inline void wg_init_shared(wg_t *wg)
-{
-    const wg_t unused = WG_INIT_SHARED;
-    *wg = unused;
-}
+static inline void wg_init(wg_t *wg) { wg->state = wg->epoch = wg->tag = 0; }
+static inline void wg_init_shared(wg_t *wg) { wg_init(wg); wg->tag = 1; }
 
 /* Adds delta to the counter; 0 does nothing. If a negative delta makes the
    counter 0, all waiting threads are released. */
@@ -194,7 +200,7 @@ static inline int wg_count(const wg_t *wg);
  */
 #define WG_CLOSED_ ((uint64_t)1 << 31)
 #define WG_WAITERS_ (WG_CLOSED_ - 1)
-enum { WG_SHARED_ = 1 };
+enum { WG_SHARED_ = 1, WG_SECOND_ = 1000000000 };
 typedef char wg_layout_is_fixed_[sizeof(wg_t) == 16 && __alignof__(wg_t) == 8 &&
                                  offsetof(wg_t, epoch) == 8 &&
                                  offsetof(wg_t, tag) == 12 ? 1 : -1];
@@ -203,14 +209,6 @@ static inline int32_t wg_counter_(uint64_t s) { return (int32_t)(s >> 32); }
 
 /* What to add to the word to add n to the counter. */
 static inline uint64_t wg_ones_(int n) { return (uint64_t)(int64_t)n << 32; }
-
-/* True if the step from old to now by n leaves nothing to do and nothing to
-   complain of. Legal to be false by mistake, illegal to be true. */
-static inline bool wg_is_plain_(uint64_t old, uint64_t now, int n)
-{
-    return n < 0 ? wg_counter_(now) > 0 || now == 0
-                 : wg_counter_(now) > 0 && (wg_counter_(old) > 0 || old == 0);
-}
 
 static inline bool wg_tag_fits_(const wg_t *wg, uint32_t tag)
 {
@@ -268,7 +266,7 @@ extern long wg_write_(int fd, const void *data, size_t size) __asm__("write");
 #define WG_WRITE_(data, size) wg_call_(SYS_write, 2, (long)(data), size, 0)
 #define WG_FUTEX_WAIT(word, expected, deadline_ns, shared) \
     wg_futex_(word, 9, expected, deadline_ns, shared) /* FUTEX_WAIT_BITSET */
-#define WG_FUTEX_WAKE(word, shared) /* FUTEX_WAKE; errors: the memory is gone */ \
+#define WG_FUTEX_WAKE(word, shared) /* FUTEX_WAKE; no error matters */ \
     (void)wg_futex_(word, 1, INT32_MAX, INT64_MAX, shared)
 #define WG_NOW_NS wg_now_ns_
 #define WG_YIELD() (void)wg_call_(SYS_sched_yield, 0, 0, 0, 0)
@@ -298,8 +296,7 @@ typedef long wg_native_;
 static inline int wg_futex_(void *word, long op, uint32_t value,
                             int64_t deadline_ns, bool shared)
 {
-    const int64_t time64[2] = {deadline_ns / 1000000000,
-                               deadline_ns % 1000000000};
+    const int64_t time64[2] = {deadline_ns / WG_SECOND_, deadline_ns % WG_SECOND_};
     const bool timed = deadline_ns != INT64_MAX;
     long result = -ENOSYS;
     op |= shared ? 0 : 128; /* FUTEX_PRIVATE_FLAG */
@@ -329,14 +326,14 @@ static inline int64_t wg_now_ns_(void)
 #ifdef SYS_clock_gettime64
     int64_t time64[2] = {0, 0};
     if (wg_call_(SYS_clock_gettime64, clock, (long)time64, 0, 0) == 0)
-        return time64[0] * 1000000000 + time64[1];
+        return time64[0] * WG_SECOND_ + time64[1];
 #endif
 #ifdef SYS_clock_gettime32 /* musl's name */
     (void)wg_call_(SYS_clock_gettime32, clock, (long)time, 0, 0);
 #elif defined(SYS_clock_gettime)
     (void)wg_call_(SYS_clock_gettime, clock, (long)time, 0, 0);
 #endif
-    return (int64_t)time[0] * 1000000000 + time[1];
+    return (int64_t)time[0] * WG_SECOND_ + time[1];
 }
 #endif
 
@@ -418,6 +415,7 @@ WG_COLD_ bool wg_add_slow_(wg_t *wg, int delta, uint32_t tag, uint64_t old)
 /* Returns true if it made the counter 0. delta is not 0. */
 static inline bool wg_add_(wg_t *wg, int delta)
 {
+    WG_RELEASES_(wg);
     /* Relaxed: see wg_claim_. Now, as later the object may be gone. */
     const uint32_t tag = __atomic_load_n(&wg->tag, __ATOMIC_RELAXED);
     uint64_t old = 0;
@@ -425,9 +423,12 @@ static inline bool wg_add_(wg_t *wg, int delta)
         /* Release: what came before a done, and the tag. Partners: all that
            acquire state. Acquire: who reaches 0 comes after all other dones. */
         old = __atomic_fetch_add(&wg->state, wg_ones_(delta), __ATOMIC_ACQ_REL);
+        WG_ACQUIRED_(wg);
         /* ---- Unless waiters are registered, the object may be gone now. */
         const uint64_t now = old + wg_ones_(delta);
-        if (wg_is_plain_(old, now, delta))
+        /* Nothing to do, nothing to complain of? Legal to say no by mistake. */
+        if (delta < 0 ? wg_counter_(now) > 0 || now == 0
+                      : wg_counter_(now) > 0 && (wg_counter_(old) > 0 || old == 0))
             return now == 0;
     }
     return wg_add_slow_(wg, delta, tag, old);
@@ -448,7 +449,9 @@ static inline void wg_deferred_done_(wg_t *const *wg) { (void)wg_done(*wg); }
 static inline bool wg_try_wait(wg_t *wg)
 {
     /* Acquire: at 0, what came before the dones. Partner: wg_add_. */
-    return wg_counter_(__atomic_load_n(&wg->state, __ATOMIC_ACQUIRE)) == 0;
+    const uint64_t state = __atomic_load_n(&wg->state, __ATOMIC_ACQUIRE);
+    WG_ACQUIRED_(wg);
+    return wg_counter_(state) == 0;
 }
 
 /* Returns false if the deadline passed with the counter above 0. */
@@ -472,8 +475,10 @@ WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns)
        must not be weaker than failure. */
     uint64_t state = __atomic_load_n(&wg->state, __ATOMIC_ACQUIRE);
     do {
-        if (wg_counter_(state) == 0)
+        if (wg_counter_(state) == 0) {
+            WG_ACQUIRED_(wg);
             return true;
+        }
     } while (!__atomic_compare_exchange_n(&wg->state, &state, state + 1, true,
                                           __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE));
 
@@ -504,6 +509,7 @@ WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns)
     state = __atomic_fetch_sub(&wg->state, 1, __ATOMIC_ACQ_REL);
     if (wg_counter_(state) != 0)
         wg_panic_(wg, "reused before previous wg_wait has returned", state - 1);
+    WG_ACQUIRED_(wg);
     return true;
 }
 
@@ -526,12 +532,12 @@ static inline bool wg_wait_until(wg_t *wg, const struct timespec *deadline)
 {
     const int64_t s = deadline->tv_sec > 0 ? deadline->tv_sec : 0;
     const int64_t ns = deadline->tv_nsec;
-    const bool limited = s < INT64_MAX / 1000000000;
-    if (ns < 0 || ns > 999999999) /* Relaxed: for the text. */
+    const bool limited = s < INT64_MAX / WG_SECOND_;
+    if (ns < 0 || ns >= WG_SECOND_) /* Relaxed: for the text. */
         wg_panic_(wg, "invalid argument: tv_nsec is not in 0..999999999",
                   __atomic_load_n(&wg->state, __ATOMIC_RELAXED));
     return wg_try_wait(wg) ||
-           wg_wait_slow_(wg, limited ? s * 1000000000 + ns : INT64_MAX);
+           wg_wait_slow_(wg, limited ? s * WG_SECOND_ + ns : INT64_MAX);
 }
 #endif
 
@@ -545,6 +551,7 @@ static inline int wg_count(const wg_t *wg)
 
 static inline void wg_close(wg_t *wg)
 {
+    WG_RELEASES_(wg);
     (void)wg_claim_(wg);
     /* Release: what came before, for those who are turned away. Partner: the
        acquire in wg_try_add. Acquire: like all that others go on from. */
@@ -553,6 +560,7 @@ static inline void wg_close(wg_t *wg)
 
 static inline bool wg_try_add(wg_t *wg, int delta)
 {
+    WG_RELEASES_(wg);
     /* Acquire: see wg_close. */
     uint64_t state = __atomic_load_n(&wg->state, __ATOMIC_ACQUIRE);
     if (delta < 1)
@@ -560,14 +568,16 @@ static inline bool wg_try_add(wg_t *wg, int delta)
     (void)wg_claim_(wg);
     do {
         if ((state & WG_CLOSED_) != 0 ||
-            (wg_counter_(state) == 0 && (state & WG_WAITERS_) != 0))
+            (wg_counter_(state) == 0 && (state & WG_WAITERS_) != 0)) {
+            WG_ACQUIRED_(wg);
             return false;
+        }
         if (wg_counter_(state) > INT32_MAX - delta)
             wg_panic_(wg, "counter overflow", state);
         /* Orders: see wg_add_, and wg_close for failure. */
-    } while (!__atomic_compare_exchange_n(
-        &wg->state, &state, state + wg_ones_(delta), true, __ATOMIC_ACQ_REL,
-        __ATOMIC_ACQUIRE));
+    } while (!__atomic_compare_exchange_n(&wg->state, &state,
+                                          state + wg_ones_(delta), true,
+                                          __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
     return true;
 }
 
@@ -618,8 +628,10 @@ static inline int wg_go(wg_t *wg, void (*fn)(void *), void *arg)
 }
 #endif
 
+#undef WG_ACQUIRED_
 #undef WG_CLOSED_
 #undef WG_COLD_
+#undef WG_RELEASES_
 #undef WG_THREADS_
 #undef WG_WAITERS_
 #undef WG_WRITE_
