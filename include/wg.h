@@ -26,8 +26,8 @@
  *                 forked child, wg_init a group that others were waiting on.
  *   Signals       wg_add, wg_done, wg_try_wait and wg_count may be called in
  *                 signal handlers. Waits go on after a handler has run.
- *   Cancellation  No call is a cancellation point. Asynchronous cancellation
- *                 of a thread inside a wait is not supported.
+ *   Cancellation  No call is a cancellation point. Do not cancel a waiter
+ *                 asynchronously.
  *   errno         No call but wg_go changes it.
  *   Order         What a thread did before its wg_done happens before the
  *                 return of every wait that the wg_done helped to release.
@@ -49,8 +49,7 @@
  *   WG_SPIN             how often a wait yields the processor and looks again
  *                       before it sleeps; 64 unless defined
  *   WG_NO_THREADS       leaves out wg_go and <pthread.h>
- *   WG_FUTEX_WAIT, WG_FUTEX_WAKE, WG_NOW_NS, WG_YIELD
- *                       all that is asked of the system, see "The seam". With
+ *   WG_FUTEX_WAIT, WG_FUTEX_WAKE, WG_NOW_NS, WG_YIELD   see "The seam". With
  *                       these no system header is included; wg_wait_until and
  *                       wg_go need <time.h> and <pthread.h> included before
  *   WG_VALGRIND         tells Helgrind and DRD what is ordered
@@ -90,16 +89,6 @@
 #elif !defined(WG_FUTEX_WAKE) || !defined(WG_NOW_NS) || !defined(WG_YIELD)
 #error "wg.h: define all of WG_FUTEX_WAIT, WG_FUTEX_WAKE, WG_NOW_NS, WG_YIELD"
 #endif
-#if defined(PTHREAD_CREATE_DETACHED) && !defined(WG_NO_THREADS)
-#define WG_THREADS_ /* <pthread.h> is there */
-#include <errno.h>
-#include <stdlib.h>
-#endif
-
-/* Private names end in an underscore; private macros are undefined at the end.
-   Cold: out of line, and its calls unlikely. */
-#define WG_COLD_ static __attribute__((noinline, cold, unused))
-
 #ifdef WG_VALGRIND
 #include <valgrind/helgrind.h>
 /* To Helgrind and DRD an atomic is a plain access and orders nothing. Off by
@@ -113,7 +102,7 @@
 #define WG_ACQUIRED_(wg) (void)0
 #endif
 
-/* ---- The object and the calls ---- */
+/* ---- The object ---- */
 
 /* The layout is an ABI between translation units, languages, processes and
    versions of this file. Once in use, the members are for __atomic builtins
@@ -127,64 +116,6 @@ typedef struct wg {
         : state(s), epoch(e), tag(t) {}
 #endif
 } wg_t;
-
-/* Static initialisers: counter 0, nobody waiting. The first is all zeros, the
-   second for memory that several processes map. */
-#define WG_INIT {0}
-#define WG_INIT_SHARED {0, 0, 1}
-
-/* The same at run time: for the heap, for memory that held something else,
-   for a forked child. No other thread may be using the object. */
-static inline void wg_init(wg_t *wg) { wg->state = wg->epoch = wg->tag = 0; }
-static inline void wg_init_shared(wg_t *wg) { wg_init(wg); wg->tag = 1; }
-
-/* Adds delta to the counter; 0 does nothing. If a negative delta makes the
-   counter 0, all waiting threads are released. */
-static inline void wg_add(wg_t *wg, int delta);
-/* Subtracts 1. Returns true to the one caller in each round who made it 0, and
-   happens after all other dones of the round: the place for a continuation,
-   which must not touch a group that a waiter may free. */
-static inline bool wg_done(wg_t *wg);
-
-/* Blocks until the counter is 0. */
-static inline void wg_wait(wg_t *wg);
-/* Returns whether the counter is 0, then ordered as wg_wait. Never blocks. */
-static inline bool wg_try_wait(wg_t *wg);
-/* wg_wait for timeout_ns nanoseconds at most. Returns true if the counter
-   reached 0, false if the time was up; then the wait has left no trace. 0 or
-   less is wg_try_wait, INT64_MAX no limit. */
-static inline bool wg_wait_for(wg_t *wg, int64_t timeout_ns);
-#ifdef CLOCKS_PER_SEC /* <time.h> is there */
-/* The same until a time of CLOCK_MONOTONIC. A deadline in the past is
-   wg_try_wait; a tv_nsec outside 0..999999999 is misuse. */
-static inline bool wg_wait_until(wg_t *wg, const struct timespec *deadline);
-#endif
-
-/* Shuts the group down: from now on wg_try_add fails, and an add from 0 is
-   misuse. To close and then wait is safe against any number of wg_try_add. */
-static inline void wg_close(wg_t *wg);
-/* wg_add at any time. Returns false and changes nothing if the group is closed
-   (it then happens after wg_close), or while waiters of a finished round are
-   still leaving. A delta below 1 is misuse. */
-static inline bool wg_try_add(wg_t *wg, int delta);
-
-#ifdef WG_THREADS_
-/* Go's wg.Go: adds 1, runs fn(arg) in a new detached thread, and subtracts 1
-   when fn returns or ends the thread by pthread_exit or cancellation. Returns
-   0, or an errno value with the counter as before: ECANCELED if the group is
-   closed, ENOMEM or EAGAIN if there is no memory or no thread to be had. */
-static inline int wg_go(wg_t *wg, void (*fn)(void *), void *arg);
-#endif
-
-/* Go's `defer wg.Done()`: a declaration that calls wg_done(wg) when its scope
-   is left. In C, pthread_exit leaves it so only under -fexceptions. */
-#define WG_DEFER_DONE(wg) WG_DEFER_DONE_AT_(wg, __LINE__)
-#define WG_DEFER_DONE_AT_(wg, line) WG_DEFER_DONE_AS_(wg, line)
-#define WG_DEFER_DONE_AS_(wg, line) wg_t *const wg_deferred_##line##_ \
-    __attribute__((cleanup(wg_deferred_done_), unused)) = (wg)
-
-/* The counter of a moment ago, to look at. It orders nothing. */
-static inline int wg_count(const wg_t *wg);
 
 /* ---- The word ----
  *
@@ -244,6 +175,199 @@ static inline bool wg_tag_fits_(const wg_t *wg, uint32_t tag)
  * says so, and an add that starts the next round too soon is always caught.
  */
 
+/* ---- The calls ---- */
+
+/* Private names end in an underscore; private macros are undefined at the end.
+   Cold: out of line, seldom called, and defined below. */
+#define WG_COLD_ static __attribute__((noinline, cold, unused))
+WG_COLD_ __attribute__((noreturn)) void
+wg_panic_(const wg_t *wg, const char *text, uint64_t state);
+WG_COLD_ bool wg_add_slow_(wg_t *wg, int delta, uint32_t tag, uint64_t old);
+WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns);
+WG_COLD_ int64_t wg_deadline_(int64_t timeout_ns);
+static inline uint32_t wg_claim_(wg_t *wg);
+
+/* Initialisers, static and at run time: counter 0, nobody waiting. All zeros
+   will do; shared is for memory that several processes map. At run time, no
+   other thread may be using the object. */
+#define WG_INIT {0}
+#define WG_INIT_SHARED {0, 0, 1}
+static inline void wg_init(wg_t *wg) { wg->state = wg->epoch = wg->tag = 0; }
+static inline void wg_init_shared(wg_t *wg) { wg_init(wg); wg->tag = 1; }
+
+/* Returns true if it made the counter 0. delta is not 0. */
+static inline bool wg_add_(wg_t *wg, int delta)
+{
+    WG_RELEASES_(wg);
+    /* Relaxed: see wg_claim_. Now, as later the object may be gone. */
+    const uint32_t tag = __atomic_load_n(&wg->tag, __ATOMIC_RELAXED);
+    uint64_t old = 0;
+    if (wg_tag_fits_(wg, tag)) {
+        /* Release: what came before a done, and the tag. Partners: all that
+           acquire state. Acquire: who reaches 0 comes after all other dones. */
+        old = __atomic_fetch_add(&wg->state, wg_ones_(delta), __ATOMIC_ACQ_REL);
+        WG_ACQUIRED_(wg);
+        /* ---- Unless waiters are registered, the object may be gone now. */
+        const uint64_t now = old + wg_ones_(delta);
+        /* Nothing to do, nothing to complain of? Legal to say no by mistake. */
+        const bool above_0 = wg_counter_(now) > 0, was = wg_counter_(old) > 0;
+        if (delta < 0 ? above_0 || now == 0 : above_0 && (was || old == 0))
+            return now == 0;
+    }
+    return wg_add_slow_(wg, delta, tag, old);
+}
+
+/* Adds delta to the counter; 0 does nothing. If a negative delta makes the
+   counter 0, all waiting threads are released. */
+static inline void wg_add(wg_t *wg, int delta)
+{
+    if (delta != 0)
+        (void)wg_add_(wg, delta);
+}
+
+/* Subtracts 1. Returns true to the one caller in each round who made it 0, and
+   happens after all other dones of the round: the place for a continuation,
+   which must not touch a group that a waiter may free. */
+static inline bool wg_done(wg_t *wg) { return wg_add_(wg, -1); }
+
+/* Go's `defer wg.Done()`: a declaration that calls wg_done(wg) when its scope
+   is left. In C, pthread_exit leaves it so only under -fexceptions. */
+#define WG_DEFER_DONE(wg) WG_DEFER_DONE_AT_(wg, __LINE__)
+#define WG_DEFER_DONE_AT_(wg, line) WG_DEFER_DONE_AS_(wg, line)
+#define WG_DEFER_DONE_AS_(wg, line) wg_t *const wg_deferred_##line##_ \
+    __attribute__((cleanup(wg_deferred_done_), unused)) = (wg)
+static inline void wg_deferred_done_(wg_t *const *wg) { (void)wg_done(*wg); }
+
+/* Returns whether the counter is 0, then ordered as wg_wait. Never blocks. */
+static inline bool wg_try_wait(wg_t *wg)
+{
+    /* Acquire: at 0, what came before the dones. Partner: wg_add_. */
+    const uint64_t state = __atomic_load_n(&wg->state, __ATOMIC_ACQUIRE);
+    WG_ACQUIRED_(wg);
+    return wg_counter_(state) == 0;
+}
+
+/* Blocks until the counter is 0. */
+static inline void wg_wait(wg_t *wg)
+{
+    if (!wg_try_wait(wg))
+        (void)wg_wait_slow_(wg, INT64_MAX);
+}
+
+/* wg_wait for timeout_ns nanoseconds at most. Returns true if the counter
+   reached 0, false if the time was up; then the wait has left no trace. 0 or
+   less is wg_try_wait, INT64_MAX no limit. */
+static inline bool wg_wait_for(wg_t *wg, int64_t timeout_ns)
+{
+    return wg_try_wait(wg) || wg_wait_slow_(wg, wg_deadline_(timeout_ns));
+}
+
+#ifdef CLOCKS_PER_SEC /* <time.h> is there */
+/* The same until a time of CLOCK_MONOTONIC. A deadline in the past is
+   wg_try_wait; a tv_nsec outside 0..999999999 is misuse. */
+static inline bool wg_wait_until(wg_t *wg, const struct timespec *deadline)
+{
+    const int64_t s = deadline->tv_sec > 0 ? deadline->tv_sec : 0;
+    const int64_t ns = deadline->tv_nsec, s_max = INT64_MAX / WG_SECOND_ - 1;
+    if (ns < 0 || ns >= WG_SECOND_) /* Relaxed: for the text. */
+        wg_panic_(wg, "invalid argument: tv_nsec is not in 0..999999999",
+                  __atomic_load_n(&wg->state, __ATOMIC_RELAXED));
+    return wg_try_wait(wg) ||
+           wg_wait_slow_(wg, s < s_max ? s * WG_SECOND_ + ns : INT64_MAX);
+}
+#endif
+
+/* The counter of a moment ago, to look at. Relaxed: it orders nothing. */
+static inline int wg_count(const wg_t *wg)
+{
+    return wg_counter_(__atomic_load_n(&wg->state, __ATOMIC_RELAXED));
+}
+
+/* Shuts the group down: from now on wg_try_add fails, and an add from 0 is
+   misuse. To close and then wait is safe against any number of wg_try_add. */
+static inline void wg_close(wg_t *wg)
+{
+    WG_RELEASES_(wg);
+    (void)wg_claim_(wg);
+    /* Release: what came before, for those who are turned away. Partner: the
+       acquire in wg_try_add. Acquire: like all that others go on from. */
+    (void)__atomic_fetch_or(&wg->state, WG_CLOSED_, __ATOMIC_ACQ_REL);
+}
+
+/* wg_add at any time. Returns false and changes nothing if the group is closed
+   (it then happens after wg_close), or while waiters of a finished round are
+   still leaving. A delta below 1 is misuse. */
+static inline bool wg_try_add(wg_t *wg, int delta)
+{
+    WG_RELEASES_(wg);
+    /* Acquire: see wg_close. */
+    uint64_t state = __atomic_load_n(&wg->state, __ATOMIC_ACQUIRE);
+    if (delta < 1)
+        wg_panic_(wg, "invalid argument: wg_try_add of less than 1", state);
+    (void)wg_claim_(wg);
+    do {
+        if ((state & WG_CLOSED_) != 0 ||
+            (wg_counter_(state) == 0 && (state & WG_WAITERS_) != 0)) {
+            WG_ACQUIRED_(wg);
+            return false;
+        }
+        if (wg_counter_(state) > INT32_MAX - delta)
+            wg_panic_(wg, "counter overflow", state);
+        /* Orders: see wg_add_, and wg_close for failure. */
+    } while (!__atomic_compare_exchange_n(&wg->state, &state,
+                                          state + wg_ones_(delta), true,
+                                          __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+    return true;
+}
+
+#if defined(PTHREAD_CREATE_DETACHED) && !defined(WG_NO_THREADS)
+#include <errno.h>
+#include <stdlib.h>
+
+struct wg_job_ { wg_t *wg; void (*fn)(void *); void *arg; };
+
+static inline void wg_job_done_(void *wg) { (void)wg_done((wg_t *)wg); }
+
+static inline void *wg_job_run_(void *memory)
+{
+    const struct wg_job_ job = *(struct wg_job_ *)memory;
+    free(memory);
+    (void)pthread_detach(pthread_self());
+    pthread_cleanup_push(wg_job_done_, job.wg);
+    job.fn(job.arg);
+    pthread_cleanup_pop(1);
+    return NULL;
+}
+
+/* Go's wg.Go: adds 1, runs fn(arg) in a new detached thread, and subtracts 1
+   when fn returns or ends the thread by pthread_exit or cancellation. Returns
+   0, or an errno value with the counter as before: ECANCELED if the group is
+   closed, ENOMEM or EAGAIN if there is no memory or no thread to be had. */
+static inline int wg_go(wg_t *wg, void (*fn)(void *), void *arg)
+{
+    if (!wg_try_add(wg, 1)) {
+        /* Relaxed: the closed bit, if wg_try_add has seen it, stays. */
+        const uint64_t state = __atomic_load_n(&wg->state, __ATOMIC_RELAXED);
+        if ((state & WG_CLOSED_) == 0)
+            wg_panic_(wg, "wg_add called concurrently with wg_wait", state);
+        return ECANCELED;
+    }
+    const struct wg_job_ job = {wg, fn, arg};
+    void *const memory = malloc(sizeof job);
+    pthread_t thread;
+    int error = ENOMEM;
+    if (memory != NULL) {
+        *(struct wg_job_ *)memory = job;
+        error = pthread_create(&thread, NULL, wg_job_run_, memory);
+    }
+    if (error != 0) {
+        free(memory);
+        (void)wg_done(wg);
+    }
+    return error;
+}
+#endif
+
 /* ---- The seam ----
  *
  * Define all four or none. All preserve errno; shared says that threads of
@@ -260,7 +384,7 @@ static inline bool wg_tag_fits_(const wg_t *wg, uint32_t tag)
  *   void WG_YIELD(void)      Lets another thread run.
  */
 #ifdef WG_FUTEX_WAIT
-extern long wg_write_(int fd, const void *data, size_t size) __asm__("write");
+extern long wg_write_(int fd, const void *data, long size) __asm__("write");
 #define WG_WRITE_(data, size) wg_write_(2, data, size)
 #else
 #define WG_WRITE_(data, size) wg_call_(SYS_write, 2, (long)(data), size, 0)
@@ -285,7 +409,7 @@ static inline long wg_call_(long number, long a, long b, long c, long d)
     return outcome;
 }
 
-/* The native calls take a time as two of these. 32-bit systems have *64 calls
+/* Native calls take two of these for a time. 32-bit systems have *64 calls
    besides, which old kernels and filters refuse; riscv32 has no others. */
 #if defined(__x86_64__) && defined(__ILP32__)
 typedef int64_t wg_native_;
@@ -296,7 +420,8 @@ typedef long wg_native_;
 static inline int wg_futex_(void *word, long op, uint32_t value,
                             int64_t deadline_ns, bool shared)
 {
-    const int64_t time64[2] = {deadline_ns / WG_SECOND_, deadline_ns % WG_SECOND_};
+    const int64_t time64[2] = {deadline_ns / WG_SECOND_,
+                               deadline_ns % WG_SECOND_};
     const bool timed = deadline_ns != INT64_MAX;
     long result = -ENOSYS;
     op |= shared ? 0 : 128; /* FUTEX_PRIVATE_FLAG */
@@ -319,19 +444,18 @@ static inline int wg_futex_(void *word, long op, uint32_t value,
     return result == -ETIMEDOUT ? ETIMEDOUT : 0; /* EAGAIN, EINTR: look again */
 }
 
-static inline int64_t wg_now_ns_(void)
+static inline int64_t wg_now_ns_(void) /* 1: CLOCK_MONOTONIC */
 {
-    const long clock = 1; /* CLOCK_MONOTONIC */
     wg_native_ time[2] = {0, 0};
 #ifdef SYS_clock_gettime64
     int64_t time64[2] = {0, 0};
-    if (wg_call_(SYS_clock_gettime64, clock, (long)time64, 0, 0) == 0)
+    if (wg_call_(SYS_clock_gettime64, 1, (long)time64, 0, 0) == 0)
         return time64[0] * WG_SECOND_ + time64[1];
 #endif
 #ifdef SYS_clock_gettime32 /* musl's name */
-    (void)wg_call_(SYS_clock_gettime32, clock, (long)time, 0, 0);
+    (void)wg_call_(SYS_clock_gettime32, 1, (long)time, 0, 0);
 #elif defined(SYS_clock_gettime)
-    (void)wg_call_(SYS_clock_gettime, clock, (long)time, 0, 0);
+    (void)wg_call_(SYS_clock_gettime, 1, (long)time, 0, 0);
 #endif
     return (int64_t)time[0] * WG_SECOND_ + time[1];
 }
@@ -341,23 +465,21 @@ static inline int64_t wg_now_ns_(void)
 #define WG_SPIN 64
 #endif
 
-/* ---- Misuse ---- */
+/* ---- The slow paths ---- */
 
-/* Called in signal handlers too: with these conversions, neither glibc nor
-   musl allocates or locks in snprintf. */
-WG_COLD_ __attribute__((noreturn)) void
-wg_panic_(const wg_t *wg, const char *text, uint64_t state)
+WG_COLD_ void wg_panic_(const wg_t *wg, const char *text, uint64_t state)
 {
+    /* In a signal handler, perhaps: for these conversions, neither glibc nor
+       musl allocates or locks in snprintf. */
     char line[192];
     const int size = __builtin_snprintf(
-        line, sizeof line - 1, "wg: %s (wg %p, counter %d, waiters %u)", text,
+        line, sizeof line, "wg: %s (wg %p, counter %d, waiters %u)\n", text,
         (const void *)wg, wg_counter_(state), (unsigned)(state & WG_WAITERS_));
 #ifdef WG_PANIC
-    (void)size;
+    line[size - 1] = '\0';
     WG_PANIC(line);
 #else
-    line[size] = '\n';
-    (void)WG_WRITE_(line, size + 1);
+    (void)WG_WRITE_(line, size);
 #endif
     __builtin_abort();
 }
@@ -376,10 +498,6 @@ static inline uint32_t wg_claim_(wg_t *wg)
                   __atomic_load_n(&wg->state, __ATOMIC_RELAXED));
     return tag;
 }
-
-/* ---- Add and done ---- */
-
-static inline bool wg_add_(wg_t *wg, int delta);
 
 /* All but the usual: the first add, a release of waiters, misuse. If the tag
    fits, then delta has been added already, and old is the word before. */
@@ -410,48 +528,6 @@ WG_COLD_ bool wg_add_slow_(wg_t *wg, int delta, uint32_t tag, uint64_t old)
         WG_FUTEX_WAKE(word, tag == WG_SHARED_);
     }
     return counter == 0;
-}
-
-/* Returns true if it made the counter 0. delta is not 0. */
-static inline bool wg_add_(wg_t *wg, int delta)
-{
-    WG_RELEASES_(wg);
-    /* Relaxed: see wg_claim_. Now, as later the object may be gone. */
-    const uint32_t tag = __atomic_load_n(&wg->tag, __ATOMIC_RELAXED);
-    uint64_t old = 0;
-    if (wg_tag_fits_(wg, tag)) {
-        /* Release: what came before a done, and the tag. Partners: all that
-           acquire state. Acquire: who reaches 0 comes after all other dones. */
-        old = __atomic_fetch_add(&wg->state, wg_ones_(delta), __ATOMIC_ACQ_REL);
-        WG_ACQUIRED_(wg);
-        /* ---- Unless waiters are registered, the object may be gone now. */
-        const uint64_t now = old + wg_ones_(delta);
-        /* Nothing to do, nothing to complain of? Legal to say no by mistake. */
-        if (delta < 0 ? wg_counter_(now) > 0 || now == 0
-                      : wg_counter_(now) > 0 && (wg_counter_(old) > 0 || old == 0))
-            return now == 0;
-    }
-    return wg_add_slow_(wg, delta, tag, old);
-}
-
-static inline void wg_add(wg_t *wg, int delta)
-{
-    if (delta != 0)
-        (void)wg_add_(wg, delta);
-}
-
-static inline bool wg_done(wg_t *wg) { return wg_add_(wg, -1); }
-
-static inline void wg_deferred_done_(wg_t *const *wg) { (void)wg_done(*wg); }
-
-/* ---- Wait ---- */
-
-static inline bool wg_try_wait(wg_t *wg)
-{
-    /* Acquire: at 0, what came before the dones. Partner: wg_add_. */
-    const uint64_t state = __atomic_load_n(&wg->state, __ATOMIC_ACQUIRE);
-    WG_ACQUIRED_(wg);
-    return wg_counter_(state) == 0;
 }
 
 /* Returns false if the deadline passed with the counter above 0. */
@@ -485,12 +561,11 @@ WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns)
     /* Acquire: the releasing call is through with the object. Partner: the
        release in wg_add_slow_. */
     while (__atomic_load_n(&wg->epoch, __ATOMIC_ACQUIRE) == epoch) {
-        const int result =
-            WG_FUTEX_WAIT(&wg->epoch, epoch, deadline_ns, shared);
-        if (result < 0)
+        const int rc = WG_FUTEX_WAIT(&wg->epoch, epoch, deadline_ns, shared);
+        if (rc < 0)
             wg_panic_(wg, "futex wait failed: EFAULT, EINVAL, ENOSYS or EPERM",
                       state + 1);
-        if (result == 0)
+        if (rc == 0)
             continue; /* woken, or for no reason */
         /* Time is up. But with the counter at 0 the release is on its way, and
            has the epoch still to move. Relaxed: those who give up are promised
@@ -513,126 +588,17 @@ WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns)
     return true;
 }
 
-static inline void wg_wait(wg_t *wg)
+/* Returns the time that is so much later than now. */
+WG_COLD_ int64_t wg_deadline_(int64_t timeout_ns)
 {
-    if (!wg_try_wait(wg))
-        (void)wg_wait_slow_(wg, INT64_MAX);
-}
-
-static inline bool wg_wait_for(wg_t *wg, int64_t timeout_ns)
-{
-    if (wg_try_wait(wg))
-        return true;
     const int64_t now = WG_NOW_NS(), most = INT64_MAX - now;
-    return wg_wait_slow_(wg, timeout_ns < most ? now + timeout_ns : INT64_MAX);
+    return timeout_ns < most ? now + timeout_ns : INT64_MAX;
 }
-
-#ifdef CLOCKS_PER_SEC
-static inline bool wg_wait_until(wg_t *wg, const struct timespec *deadline)
-{
-    const int64_t s = deadline->tv_sec > 0 ? deadline->tv_sec : 0;
-    const int64_t ns = deadline->tv_nsec;
-    const bool limited = s < INT64_MAX / WG_SECOND_;
-    if (ns < 0 || ns >= WG_SECOND_) /* Relaxed: for the text. */
-        wg_panic_(wg, "invalid argument: tv_nsec is not in 0..999999999",
-                  __atomic_load_n(&wg->state, __ATOMIC_RELAXED));
-    return wg_try_wait(wg) ||
-           wg_wait_slow_(wg, limited ? s * WG_SECOND_ + ns : INT64_MAX);
-}
-#endif
-
-static inline int wg_count(const wg_t *wg)
-{
-    /* Relaxed: to look at. */
-    return wg_counter_(__atomic_load_n(&wg->state, __ATOMIC_RELAXED));
-}
-
-/* ---- Close and try_add ---- */
-
-static inline void wg_close(wg_t *wg)
-{
-    WG_RELEASES_(wg);
-    (void)wg_claim_(wg);
-    /* Release: what came before, for those who are turned away. Partner: the
-       acquire in wg_try_add. Acquire: like all that others go on from. */
-    (void)__atomic_fetch_or(&wg->state, WG_CLOSED_, __ATOMIC_ACQ_REL);
-}
-
-static inline bool wg_try_add(wg_t *wg, int delta)
-{
-    WG_RELEASES_(wg);
-    /* Acquire: see wg_close. */
-    uint64_t state = __atomic_load_n(&wg->state, __ATOMIC_ACQUIRE);
-    if (delta < 1)
-        wg_panic_(wg, "invalid argument: wg_try_add of less than 1", state);
-    (void)wg_claim_(wg);
-    do {
-        if ((state & WG_CLOSED_) != 0 ||
-            (wg_counter_(state) == 0 && (state & WG_WAITERS_) != 0)) {
-            WG_ACQUIRED_(wg);
-            return false;
-        }
-        if (wg_counter_(state) > INT32_MAX - delta)
-            wg_panic_(wg, "counter overflow", state);
-        /* Orders: see wg_add_, and wg_close for failure. */
-    } while (!__atomic_compare_exchange_n(&wg->state, &state,
-                                          state + wg_ones_(delta), true,
-                                          __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
-    return true;
-}
-
-#ifdef WG_THREADS_
-/* ---- Go ---- */
-
-struct wg_job_ {
-    wg_t *wg;
-    void (*fn)(void *);
-    void *arg;
-};
-
-static inline void wg_job_done_(void *wg) { (void)wg_done((wg_t *)wg); }
-
-static inline void *wg_job_run_(void *memory)
-{
-    const struct wg_job_ job = *(struct wg_job_ *)memory;
-    free(memory);
-    (void)pthread_detach(pthread_self());
-    pthread_cleanup_push(wg_job_done_, job.wg);
-    job.fn(job.arg);
-    pthread_cleanup_pop(1);
-    return NULL;
-}
-
-static inline int wg_go(wg_t *wg, void (*fn)(void *), void *arg)
-{
-    if (!wg_try_add(wg, 1)) {
-        /* Relaxed: the closed bit, if wg_try_add has seen it, stays. */
-        const uint64_t state = __atomic_load_n(&wg->state, __ATOMIC_RELAXED);
-        if ((state & WG_CLOSED_) == 0)
-            wg_panic_(wg, "wg_add called concurrently with wg_wait", state);
-        return ECANCELED;
-    }
-    const struct wg_job_ job = {wg, fn, arg};
-    void *const memory = malloc(sizeof job);
-    pthread_t thread;
-    int error = ENOMEM;
-    if (memory != NULL) {
-        *(struct wg_job_ *)memory = job;
-        error = pthread_create(&thread, NULL, wg_job_run_, memory);
-    }
-    if (error != 0) {
-        free(memory);
-        (void)wg_done(wg);
-    }
-    return error;
-}
-#endif
 
 #undef WG_ACQUIRED_
 #undef WG_CLOSED_
 #undef WG_COLD_
 #undef WG_RELEASES_
-#undef WG_THREADS_
 #undef WG_WAITERS_
 #undef WG_WRITE_
 
