@@ -400,7 +400,7 @@ extern long wg_write_(int fd, const void *data, long size) __asm__("write");
 extern long wg_syscall_(long number, ...) __asm__("syscall");
 
 /* Returns the result or -errno, and leaves errno alone. */
-static inline long wg_call_(long number, long a, long b, long c, long d)
+WG_COLD_ long wg_call_(long number, long a, long b, long c, long d)
 {
     const int saved_errno = errno;
     const long result = wg_syscall_(number, a, b, c, d, 0L, -1L);
