@@ -48,7 +48,8 @@ static void serve(void *arg)
 int main(int argc, char **argv)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const struct sigaction on_stop = {.sa_handler = stop};
+    const struct sigaction on_stop = {.sa_handler = stop,
+                                      .sa_flags = SA_RESTART};
     const int seconds = argc == 3 ? atoi(argv[2]) : 5;
     if (argc < 2 || argc > 3 || strlen(argv[1]) >= sizeof address.sun_path) {
         fprintf(stderr, "usage: shutdown SOCKET [SECONDS]\n");

@@ -46,8 +46,8 @@
  * CONFIGURATION by macros before the #include; none changes the layout.
  *   WG_PANIC(message)   called with that line, less its newline, in place of
  *                       the write; if it returns, abort() follows
- *   WG_SPIN             how often a wait yields the processor and looks again
- *                       before it sleeps; 64 unless defined
+ *   WG_SPIN             how often, at most, a wait yields the processor and
+ *                       looks again before it sleeps; 64 unless defined
  *   WG_NO_THREADS       leaves out wg_go and <pthread.h>
  *   WG_FUTEX_WAIT, WG_FUTEX_WAKE, WG_NOW_NS, WG_YIELD   see "The seam". With
  *                       these no system header is included; wg_wait_until and
@@ -109,31 +109,32 @@
    only, which C and C++ share; _Atomic and std::atomic would be two types. */
 typedef struct wg {
     uint64_t state __attribute__((aligned(8)));
-    uint32_t epoch __attribute__((aligned(4)));
+    uint32_t released __attribute__((aligned(4)));
     uint32_t tag __attribute__((aligned(4)));
 #ifdef __cplusplus
-    constexpr wg(uint64_t s = 0, uint32_t e = 0, uint32_t t = 0)
-        : state(s), epoch(e), tag(t) {}
+    constexpr wg(uint64_t s = 0, uint32_t r = 0, uint32_t t = 0)
+        : state(s), released(r), tag(t) {}
 #endif
 } wg_t;
 
 /* ---- The word ----
  *
- *   state   changed by every call, always by one atomic read-modify-write
+ *   state     changed by every call, always by one atomic read-modify-write
  *     bits 63..32  counter  int32; outside 0..INT32_MAX is misuse
  *     bit  31      closed   set by wg_close, cleared by wg_init only
  *     bits 30..0   waiters  registered to be released and not yet off again
- *   epoch   the futex word; moves once for each release that has waiters, by
- *           the call that brings the counter to 0
- *   tag     0: unused so far; 1: shared between processes; else bits 34..3 of
- *           the object's address, stored by the first add. Legal to miss a
- *           copy (32 GiB away), illegal to accuse what did not move
+ *   released  the futex word: 1 while the waiters of a finished round leave.
+ *             Set by the call that brings the counter to 0 when there are any,
+ *             cleared by the last of them, before it takes itself off state
+ *   tag       0: unused so far; 1: shared between processes; else bits 34..3
+ *             of the object's address, stored by the first add. Legal to miss
+ *             a copy (32 GiB away), illegal to accuse what did not move
  */
 #define WG_CLOSED_ ((uint64_t)1 << 31)
 #define WG_WAITERS_ (WG_CLOSED_ - 1)
 enum { WG_SHARED_ = 1, WG_SECOND_ = 1000000000 };
 typedef char wg_layout_is_fixed_[sizeof(wg_t) == 16 && __alignof__(wg_t) == 8 &&
-                                 offsetof(wg_t, epoch) == 8 &&
+                                 offsetof(wg_t, released) == 8 &&
                                  offsetof(wg_t, tag) == 12 ? 1 : -1];
 
 static inline int32_t wg_counter_(uint64_t s) { return (int32_t)(s >> 32); }
@@ -155,24 +156,19 @@ static inline bool wg_tag_fits_(const wg_t *wg, uint32_t tag)
  * The futex is for sleeping, never for ordering.
  *
  * What makes it tricky is the object's death: a waiter may free it as soon as
- * it returns. So a waiter that has registered leaves only when it has seen the
- * epoch move, the releasing call's last access. Were it to go by the counter:
+ * it returns. So a waiter that has registered leaves only when it has seen
+ * released set, the releasing call's last access. Were it to go by the counter:
  *
  *     wg_done                              wg_wait
  *     state: counter 1 -> 0
  *                                          counter is 0: returns, object freed
- *     epoch 0 -> 1: into freed memory
+ *     released 0 -> 1: into freed memory
  *
- * And it looks at the epoch before it registers. Were it to look after that:
- *
- *     wg_wait                              wg_done
- *     state: registered
- *                                          state: counter 1 -> 0
- *                                          epoch 0 -> 1, wake: nobody sleeps
- *     epoch is 1: sleeps while it is 1, for ever
- *
- * Waiters take themselves off the word. As long as one is inside, the word
- * says so, and an add that starts the next round too soon is always caught.
+ * Waiters take themselves off state. As long as one is inside, the word says
+ * so: no new round can begin, by misuse unseen or by wg_try_add, and released
+ * stays set until all whom it is for have seen it. A count of the releases in
+ * its place would be seen to move by a wait that looked at it in one round,
+ * stalled, and then registered in the next: it would leave far too soon.
  */
 
 /* ---- The calls ---- */
@@ -192,7 +188,7 @@ static inline uint32_t wg_claim_(wg_t *wg);
    other thread may be using the object. */
 #define WG_INIT {0}
 #define WG_INIT_SHARED {0, 0, 1}
-static inline void wg_init(wg_t *wg) { wg->state = wg->epoch = wg->tag = 0; }
+static inline void wg_init(wg_t *wg) { wg->state = wg->released = wg->tag = 0; }
 static inline void wg_init_shared(wg_t *wg) { wg_init(wg); wg->tag = 1; }
 
 /* Returns true if it made the counter 0. delta is not 0. */
@@ -290,8 +286,8 @@ static inline void wg_close(wg_t *wg)
     WG_RELEASES_(wg);
     (void)wg_claim_(wg);
     /* Release: what came before, for those who are turned away. Partner: the
-       acquire in wg_try_add. Acquire: like all that others go on from. */
-    (void)__atomic_fetch_or(&wg->state, WG_CLOSED_, __ATOMIC_ACQ_REL);
+       acquire in wg_try_add. Not acquire: nothing is done on what it finds. */
+    (void)__atomic_fetch_or(&wg->state, WG_CLOSED_, __ATOMIC_RELEASE);
 }
 
 /* wg_add at any time. Returns false and changes nothing if the group is closed
@@ -464,6 +460,7 @@ static inline int64_t wg_now_ns_(void) /* 1: CLOCK_MONOTONIC */
 #ifndef WG_SPIN
 #define WG_SPIN 64
 #endif
+#define WG_LONG_YIELD_ 10000 /* ns; by itself it takes 200 to 500 */
 
 /* ---- The slow paths ---- */
 
@@ -520,10 +517,10 @@ WG_COLD_ bool wg_add_slow_(wg_t *wg, int delta, uint32_t tag, uint64_t old)
     if (from_0 && waiters)
         wg_panic_(wg, "wg_add called concurrently with wg_wait", now);
     if (counter == 0 && waiters) {
-        uint32_t *const word = &wg->epoch;
+        uint32_t *const word = &wg->released;
         /* Release: all accesses of this call come before what a waiter does
            with the memory. Partner: the acquire in wg_wait_slow_. */
-        (void)__atomic_fetch_add(word, 1, __ATOMIC_RELEASE);
+        __atomic_store_n(word, 1, __ATOMIC_RELEASE);
         /* ---- The object may be gone now; the wake has its address. ---- */
         WG_FUTEX_WAKE(word, tag == WG_SHARED_);
     }
@@ -535,20 +532,21 @@ WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns)
 {
     const bool shared = wg_claim_(wg) == WG_SHARED_;
 
-    /* Not registered yet, so a counter of 0 is enough to leave. */
-    for (int looks = 0; !wg_try_wait(wg); looks++) {
-        if (deadline_ns != INT64_MAX && deadline_ns <= WG_NOW_NS())
+    /* Not registered yet, so a counter of 0 is enough to leave. A yield that
+       took long let somebody else run: sleep, and leave them the processor. */
+    int64_t yielded = INT64_MAX;
+    for (int looks = 0; !wg_try_wait(wg) && looks < WG_SPIN; looks++) {
+        const int64_t now = WG_NOW_NS();
+        if (deadline_ns <= now)
             return wg_try_wait(wg);
-        if (looks == WG_SPIN)
+        if (now - yielded > WG_LONG_YIELD_)
             break;
+        yielded = now;
         WG_YIELD();
     }
 
-    /* Acquire: comes before the registration. Relaxed, it could come after it
-       under load buffering, see the moved epoch, and sleep on that. */
-    const uint32_t epoch = __atomic_load_n(&wg->epoch, __ATOMIC_ACQUIRE);
-    /* Acquire, for a counter of 0, as in wg_try_wait. Success needs none, but
-       must not be weaker than failure. */
+    /* Acquire: for a counter of 0 as in wg_try_wait; for a new round, to see
+       released as the last leaver of the old one left it. */
     uint64_t state = __atomic_load_n(&wg->state, __ATOMIC_ACQUIRE);
     do {
         if (wg_counter_(state) == 0) {
@@ -558,17 +556,17 @@ WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns)
     } while (!__atomic_compare_exchange_n(&wg->state, &state, state + 1, true,
                                           __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE));
 
-    /* Acquire: the releasing call is through with the object. Partner: the
-       release in wg_add_slow_. */
-    while (__atomic_load_n(&wg->epoch, __ATOMIC_ACQUIRE) == epoch) {
-        const int rc = WG_FUTEX_WAIT(&wg->epoch, epoch, deadline_ns, shared);
+    /* Acquire: the releasing call is through with the object, and all dones
+       came before it. Partner: the release in wg_add_slow_. */
+    while (__atomic_load_n(&wg->released, __ATOMIC_ACQUIRE) == 0) {
+        const int rc = WG_FUTEX_WAIT(&wg->released, 0, deadline_ns, shared);
         if (rc < 0)
             wg_panic_(wg, "futex wait failed: EFAULT, EINVAL, ENOSYS or EPERM",
                       state + 1);
         if (rc == 0)
             continue; /* woken, or for no reason */
         /* Time is up. But with the counter at 0 the release is on its way, and
-           has the epoch still to move. Relaxed: those who give up are promised
+           has released still to set. Relaxed: those who give up are promised
            no order, and from 0 the counter cannot rise while they are here. */
         state = __atomic_load_n(&wg->state, __ATOMIC_RELAXED);
         while (wg_counter_(state) != 0)
@@ -578,12 +576,17 @@ WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns)
         deadline_ns = INT64_MAX;
     }
 
-    /* Acquire: the dones, as in wg_try_wait. Release: a wg_try_add that this
-       lets through, and its round's waiters, see the epoch no older than this
-       thread did. Partner: wg_try_add. */
-    state = __atomic_fetch_sub(&wg->state, 1, __ATOMIC_ACQ_REL);
-    if (wg_counter_(state) != 0)
-        wg_panic_(wg, "reused before previous wg_wait has returned", state - 1);
+    /* Relaxed, all but the leaving: nothing is read that has not been acquired
+       above, and nobody joins, so who finds itself alone stays so. Release: the
+       next round sees released cleared. Partner: wg_try_add. */
+    state = __atomic_load_n(&wg->state, __ATOMIC_RELAXED);
+    do {
+        if (wg_counter_(state) != 0)
+            wg_panic_(wg, "reused before previous wg_wait has returned", state);
+        if ((state & WG_WAITERS_) == 1)
+            __atomic_store_n(&wg->released, 0, __ATOMIC_RELAXED);
+    } while (!__atomic_compare_exchange_n(&wg->state, &state, state - 1, true,
+                                          __ATOMIC_RELEASE, __ATOMIC_RELAXED));
     WG_ACQUIRED_(wg);
     return true;
 }
@@ -598,6 +601,7 @@ WG_COLD_ int64_t wg_deadline_(int64_t timeout_ns)
 #undef WG_ACQUIRED_
 #undef WG_CLOSED_
 #undef WG_COLD_
+#undef WG_LONG_YIELD_
 #undef WG_RELEASES_
 #undef WG_WAITERS_
 #undef WG_WRITE_

@@ -76,7 +76,7 @@ static void park_and_release(int waiters)
     while (sleeps < waiters) { /* a sleep comes after the registration */
         sched_yield();
     }
-    sleeps = yields = 0;
+    sleeps = yields = others = 0;
     wg_done(&wg);
     expect(0, "done above 0", waiters);
     wg_done(&wg);

@@ -11,8 +11,8 @@
  *
  *   - no wait has returned true before all dones: their writes are there
  *   - no wait has reported a timeout that began after the release
- *   - the group is at counter 0, waiters 0; the epoch has moved once at most
- *   - one wake if the epoch has moved, else none; neither if all polled
+ *   - the group is at counter 0, waiters 0, and released is cleared again
+ *   - one wake at most; none if all polled
  *
  * A lost wake-up hangs, and SIGALRM ends the program.
  */
@@ -101,21 +101,21 @@ static void yield(void)
     sched_yield();
 }
 
-/* The caller is registered, so the object is there, until its epoch moves. */
-static bool counter_is_zero(const uint32_t *epoch)
+/* The caller is registered, so the object is there, until released is set. */
+static bool counter_is_zero(const uint32_t *word)
 {
-    const uint64_t *const state = (const uint64_t *)(const void *)(epoch - 2);
+    const uint64_t *const state = (const uint64_t *)(const void *)(word - 2);
     return __atomic_load_n(state, __ATOMIC_RELAXED) >> 32 == 0;
 }
 
-static int time_out(const uint32_t *epoch, int64_t deadline_ns)
+static int time_out(const uint32_t *word, int64_t deadline_ns)
 {
     int64_t now = now_ns();
     while (now < deadline_ns &&
            !__atomic_compare_exchange_n(&clock_ns, &now, deadline_ns, true,
                                         __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
     }
-    released = counter_is_zero(epoch);
+    released = counter_is_zero(word);
     count(released ? &releases_in_time : &timeouts);
     return ETIMEDOUT;
 }
@@ -257,7 +257,6 @@ static void run_round(enum disposal *disposal)
     const bool over = *disposal != KEEP || random_below(8) == 0;
     late = random_below(2) == 0;
     polled = random_below(8) == 0;
-    const uint32_t epoch = wg->epoch;
     wakes = 0;
     wg_add(wg, WORKERS);
 
@@ -273,9 +272,8 @@ static void run_round(enum disposal *disposal)
     pthread_barrier_wait(&returned);
 
     const uint64_t *const state = (const uint64_t *)(const void *)wg;
-    const uint32_t moved = wg->epoch - epoch;
     check(__atomic_load_n(state, __ATOMIC_RELAXED) == 0, "back at (0,0)");
-    check(moved <= (polled ? 0 : 1), "one move of the epoch, if waited on");
+    check(wg->released == 0, "released is cleared again");
     if (over) {
         if (*disposal == UNMAP) {
             munmap(wg, PAGE);
@@ -287,7 +285,7 @@ static void run_round(enum disposal *disposal)
     }
     __atomic_store_n(&disposed, round_number, __ATOMIC_RELAXED);
     pthread_barrier_wait(&end);
-    check((uint32_t)wakes == moved, "one wake for each move of the epoch");
+    check(wakes <= (polled ? 0 : 1), "one wake at most, if waited on");
     if (over) {
         if (*disposal == POISON) {
             const unsigned char *const byte = (const unsigned char *)wg;

@@ -123,7 +123,7 @@ static void TestWaitGroupMisuse3(void **state)
     (void)state;
     expect_panic(wait_into_the_next_round,
                  "reused before previous wg_wait has returned",
-                 "counter 1, waiters 0");
+                 "counter 1, waiters 1");
 }
 
 struct counted {

@@ -14,6 +14,8 @@ static struct {
     atomic_long wake_count; /* as asked for by the last wake */
     atomic_int fail_wait;   /* an errno value for the next wait */
     bool fail_wakes;        /* wakes are done, and reported as failed */
+    _Atomic(int64_t) now_ns; /* the clock, if above 0 */
+    int64_t yield_ns;       /* how long a yield takes by that clock */
 } kernel;
 
 long __real_syscall(long number, ...);
@@ -28,8 +30,14 @@ long __wrap_syscall(long number, ...)
         a[i] = va_arg(list, long);
     va_end(list);
     kernel.calls++;
-    if (number == SYS_sched_yield)
+    if (number == SYS_sched_yield) {
         kernel.yields++;
+        kernel.now_ns += kernel.yield_ns;
+    }
+    if (number == SYS_clock_gettime && kernel.now_ns > 0) {
+        ((struct timespec *)a[1])->tv_nsec = kernel.now_ns;
+        return 0;
+    }
     if (number == SYS_futex && a[1] == (WAIT_BITSET | PRIVATE)) {
         const int error = atomic_exchange(&kernel.fail_wait, 0);
         kernel.waits++;
@@ -100,18 +108,31 @@ static void one_wake_serves_64_waiters(void **state)
     assert_true(STATE(&wg) == 0);
 }
 
-static void a_wait_yields_a_bounded_number_of_times_then_sleeps(void **state)
+static void a_wait_yields(int yields, int64_t yield_ns)
 {
     wg_t wg = WG_INIT;
-    (void)state;
     memset(&kernel, 0, sizeof kernel);
+    kernel.now_ns = 1;
+    kernel.yield_ns = yield_ns;
     wg_add(&wg, 1);
     const pthread_t thread = start(waiter, &wg);
     UNTIL(kernel.waits == 1);
-    assert_int_equal(kernel.yields, WG_SPIN);
     wg_done(&wg);
     join(thread);
-    assert_true(kernel.yields == WG_SPIN && kernel.waits == 1);
+    assert_int_equal(kernel.yields, yields);
+    assert_int_equal(kernel.waits, 1);
+}
+
+static void a_wait_yields_a_bounded_number_of_times_then_sleeps(void **state)
+{
+    (void)state;
+    a_wait_yields(WG_SPIN, 1000);
+}
+
+static void a_wait_sleeps_at_once_if_others_want_the_processor(void **state)
+{
+    (void)state;
+    a_wait_yields(1, 100000);
 }
 
 static void errno_is_kept_by_every_call(void **state)
@@ -193,6 +214,7 @@ int main(void)
         TEST(nothing_is_asked_for_without_a_waiter),
         TEST(one_wake_serves_64_waiters),
         TEST(a_wait_yields_a_bounded_number_of_times_then_sleeps),
+        TEST(a_wait_sleeps_at_once_if_others_want_the_processor),
         TEST(errno_is_kept_by_every_call),
         TEST(a_refused_wait_is_fatal),
         TEST(any_other_error_means_look_again),

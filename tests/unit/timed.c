@@ -148,7 +148,7 @@ static void signals_neither_end_nor_lengthen_a_wait(void **state)
 static atomic_int times_up;
 static wg_t half_way = WG_INIT;
 
-static void bring_to_0_but_leave_the_epoch(void *word)
+static void bring_to_0_without_release(void *word)
 {
     (void)word;
     if (times_up++ == 0)
@@ -163,12 +163,12 @@ static int64_t just_booted(void)
     return 0;
 }
 
-static void *move_the_epoch(void *arg)
+static void *set_released(void *arg)
 {
     (void)arg;
-    UNTIL(times_up == 2); /* its time was up, and now it sleeps for the epoch */
-    __atomic_fetch_add(&half_way.epoch, 1, __ATOMIC_RELEASE);
-    seam_wake(&half_way.epoch, false);
+    UNTIL(times_up == 2); /* its time was up, and now it sleeps for the release */
+    __atomic_store_n(&half_way.released, 1, __ATOMIC_RELEASE);
+    seam_wake(&half_way.released, false);
     return NULL;
 }
 
@@ -176,10 +176,10 @@ static void success_if_the_release_is_under_way_when_time_is_up(void **state)
 {
     (void)state;
     seam_reset();
-    seam.on_wait = bring_to_0_but_leave_the_epoch;
+    seam.on_wait = bring_to_0_without_release;
     seam.now_ns = just_booted;
     wg_add(&half_way, 1);
-    const pthread_t thread = start(move_the_epoch, NULL);
+    const pthread_t thread = start(set_released, NULL);
     assert_true(wg_wait_for(&half_way, ms));
     join(thread);
     seam_reset();
