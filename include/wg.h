@@ -6,7 +6,6 @@
  * left. 16 bytes, no allocation, no destroy call, nothing to link.
  *
  *     static wg_t wg = WG_INIT;
- *
  *     wg_add(&wg, 3);        before the three workers start
  *     wg_done(&wg);          in each worker, last
  *     wg_wait(&wg);          returns once all three have called wg_done
@@ -25,12 +24,15 @@
  *   Processes     What several processes map is initialised as shared. In a
  *                 forked child, wg_init a group that others were waiting on.
  *   Signals       wg_add, wg_done, wg_try_wait and wg_count may be called in
- *                 signal handlers. Waits go on after a handler has run.
+ *                 handlers; waits go on after one has run. No call but wg_go
+ *                 changes errno.
  *   Cancellation  No call is a cancellation point. Do not cancel a waiter
  *                 asynchronously.
- *   errno         No call but wg_go changes it.
  *   Order         What a thread did before its wg_done happens before the
  *                 return of every wait that the wg_done helped to release.
+ *   Cost          A done is one atomic operation, on one word for all threads.
+ *                 If they do little else: wg_add(&wg, -k) once for k of them,
+ *                 and nothing that is written often on the same cache line.
  *
  * MISUSE writes one line to standard error by one write, then calls abort():
  *     wg: negative counter (wg 0x7ffd5e8f1c20, counter -1, waiters 0)
@@ -43,7 +45,7 @@
  *   invalid argument: ... to wg_try_add or wg_wait_until
  *   futex wait failed: ... the system lets no thread sleep
  *
- * CONFIGURATION by macros before the #include; none changes the layout.
+ * CONFIGURATION by macros before the #include; none changes the layout
  *   WG_PANIC(message)   called with that line, less its newline, in place of
  *                       the write; if it returns, abort() follows
  *   WG_SPIN             how often, at most, a wait yields the processor and
@@ -54,7 +56,6 @@
  *                       wg_go need <time.h> and <pthread.h> included before
  *   WG_VALGRIND         tells Helgrind and DRD what is ordered
  *   WG_ALLOW_LIBATOMIC  see the #error that names it
- *
  * SPDX-License-Identifier: MIT-0
  */
 #if defined(WG_VERSION) && WG_VERSION != 10000 /* 1.0.0, as below */
@@ -91,8 +92,8 @@
 #endif
 #ifdef WG_VALGRIND
 #include <valgrind/helgrind.h>
-/* To Helgrind and DRD an atomic is a plain access and orders nothing. Off by
-   one, as DRD objects if the address of a dead group becomes a mutex's. */
+/* Atomics order nothing there. Off by one, as DRD objects if the address of a
+   dead group becomes a mutex's. */
 #define WG_RELEASES_(wg) \
     VALGRIND_HG_DISABLE_CHECKING(wg, sizeof(wg_t)); \
     ANNOTATE_HAPPENS_BEFORE((char *)(wg) + 1)
@@ -133,12 +134,10 @@ typedef struct wg {
 #define WG_CLOSED_ ((uint64_t)1 << 31)
 #define WG_WAITERS_ (WG_CLOSED_ - 1)
 enum { WG_SHARED_ = 1, WG_SECOND_ = 1000000000 };
-typedef char wg_layout_is_fixed_[sizeof(wg_t) == 16 && __alignof__(wg_t) == 8 &&
-                                 offsetof(wg_t, released) == 8 &&
-                                 offsetof(wg_t, tag) == 12 ? 1 : -1];
+typedef char wg_layout_[sizeof(wg_t) == 16 && __alignof__(wg_t) == 8 &&
+    offsetof(wg_t, released) == 8 && offsetof(wg_t, tag) == 12 ? 1 : -1];
 
 static inline int32_t wg_counter_(uint64_t s) { return (int32_t)(s >> 32); }
-
 /* What to add to the word to add n to the counter. */
 static inline uint64_t wg_ones_(int n) { return (uint64_t)(int64_t)n << 32; }
 
@@ -149,8 +148,7 @@ static inline bool wg_tag_fits_(const wg_t *wg, uint32_t tag)
 
 /* ---- Memory order ----
  *
- * The promise: what came before a wg_done happens before the return of each
- * wait that it helped to release. It holds because state changes by atomic
+ * The order that the contract promises holds because state changes by atomic
  * read-modify-writes only. They form one release sequence, so whoever acquires
  * a value of state synchronises with every call that released an earlier one.
  * The futex is for sleeping, never for ordering.
@@ -319,11 +317,8 @@ static inline bool wg_try_add(wg_t *wg, int delta)
 #if defined(PTHREAD_CREATE_DETACHED) && !defined(WG_NO_THREADS)
 #include <errno.h>
 #include <stdlib.h>
-
 struct wg_job_ { wg_t *wg; void (*fn)(void *); void *arg; };
-
 static inline void wg_job_done_(void *wg) { (void)wg_done((wg_t *)wg); }
-
 static inline void *wg_job_run_(void *memory)
 {
     const struct wg_job_ job = *(struct wg_job_ *)memory;
@@ -344,9 +339,9 @@ static inline int wg_go(wg_t *wg, void (*fn)(void *), void *arg)
     if (!wg_try_add(wg, 1)) {
         /* Relaxed: the closed bit, if wg_try_add has seen it, stays. */
         const uint64_t state = __atomic_load_n(&wg->state, __ATOMIC_RELAXED);
-        if ((state & WG_CLOSED_) == 0)
-            wg_panic_(wg, "wg_add called concurrently with wg_wait", state);
-        return ECANCELED;
+        if ((state & WG_CLOSED_) != 0)
+            return ECANCELED;
+        wg_panic_(wg, "wg_add called concurrently with wg_wait", state);
     }
     const struct wg_job_ job = {wg, fn, arg};
     void *const memory = malloc(sizeof job);
@@ -414,11 +409,10 @@ typedef long wg_native_;
 #endif
 
 static inline int wg_futex_(void *word, long op, uint32_t value,
-                            int64_t deadline_ns, bool shared)
+                            int64_t until, bool shared)
 {
-    const int64_t time64[2] = {deadline_ns / WG_SECOND_,
-                               deadline_ns % WG_SECOND_};
-    const bool timed = deadline_ns != INT64_MAX;
+    const int64_t time64[2] = {until / WG_SECOND_, until % WG_SECOND_};
+    const bool timed = until != INT64_MAX;
     long result = -ENOSYS;
     op |= shared ? 0 : 128; /* FUTEX_PRIVATE_FLAG */
 #ifdef SYS_futex_time64
@@ -457,13 +451,11 @@ static inline int64_t wg_now_ns_(void) /* 1: CLOCK_MONOTONIC */
 }
 #endif
 
+/* ---- The slow paths ---- */
+
 #ifndef WG_SPIN
 #define WG_SPIN 64
 #endif
-#define WG_LONG_YIELD_ 10000 /* ns; by itself it takes 200 to 500 */
-
-/* ---- The slow paths ---- */
-
 WG_COLD_ void wg_panic_(const wg_t *wg, const char *text, uint64_t state)
 {
     /* In a signal handler, perhaps: for these conversions, neither glibc nor
@@ -533,13 +525,13 @@ WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns)
     const bool shared = wg_claim_(wg) == WG_SHARED_;
 
     /* Not registered yet, so a counter of 0 is enough to leave. A yield that
-       took long let somebody else run: sleep, and leave them the processor. */
+       took long has let others run: leave the processor to them, and sleep. */
     int64_t yielded = INT64_MAX;
     for (int looks = 0; !wg_try_wait(wg) && looks < WG_SPIN; looks++) {
         const int64_t now = WG_NOW_NS();
         if (deadline_ns <= now)
             return wg_try_wait(wg);
-        if (now - yielded > WG_LONG_YIELD_)
+        if (now - yielded > 10000) /* ns; by itself it takes some 300 */
             break;
         yielded = now;
         WG_YIELD();
@@ -591,17 +583,16 @@ WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns)
     return true;
 }
 
-/* Returns the time that is so much later than now. */
+/* So much later than now. */
 WG_COLD_ int64_t wg_deadline_(int64_t timeout_ns)
 {
-    const int64_t now = WG_NOW_NS(), most = INT64_MAX - now;
-    return timeout_ns < most ? now + timeout_ns : INT64_MAX;
+    const int64_t now = WG_NOW_NS();
+    return timeout_ns < INT64_MAX - now ? now + timeout_ns : INT64_MAX;
 }
 
 #undef WG_ACQUIRED_
 #undef WG_CLOSED_
 #undef WG_COLD_
-#undef WG_LONG_YIELD_
 #undef WG_RELEASES_
 #undef WG_WAITERS_
 #undef WG_WRITE_
