@@ -37,7 +37,10 @@ static void serve(void *arg)
 {
     const int connection = (int)(intptr_t)arg;
     char line[256];
-    const ssize_t size = read(connection, line, sizeof line);
+    ssize_t size;
+    do
+        size = read(connection, line, sizeof line);
+    while (size < 0 && errno == EINTR); /* the signal may come here */
     for (ssize_t i = 0; i < size; i++)
         line[i] = (char)toupper((unsigned char)line[i]);
     if (size < 0 || write(connection, line, (size_t)size) != size)
@@ -48,8 +51,7 @@ static void serve(void *arg)
 int main(int argc, char **argv)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const struct sigaction on_stop = {.sa_handler = stop,
-                                      .sa_flags = SA_RESTART};
+    const struct sigaction on_stop = {.sa_handler = stop};
     const int seconds = argc == 3 ? atoi(argv[2]) : 5;
     if (argc < 2 || argc > 3 || strlen(argv[1]) >= sizeof address.sun_path) {
         fprintf(stderr, "usage: shutdown SOCKET [SECONDS]\n");

@@ -26,13 +26,11 @@
  *   Signals       wg_add, wg_done, wg_try_wait and wg_count may be called in
  *                 handlers; waits go on after one has run. No call but wg_go
  *                 changes errno.
- *   Cancellation  No call is a cancellation point. Do not cancel a waiter
- *                 asynchronously.
+ *   Cancellation  No call is a cancellation point. Asynchronous: not supported.
  *   Order         What a thread did before its wg_done happens before the
  *                 return of every wait that the wg_done helped to release.
  *   Cost          A done is one atomic operation, on one word for all threads.
- *                 If they do little else: wg_add(&wg, -k) once for k of them,
- *                 and nothing that is written often on the same cache line.
+ *                 wg_add(&wg, -k) is cheaper than k of them.
  *
  * MISUSE writes one line to standard error by one write, then calls abort():
  *     wg: negative counter (wg 0x7ffd5e8f1c20, counter -1, waiters 0)
@@ -48,8 +46,8 @@
  * CONFIGURATION by macros before the #include; none changes the layout
  *   WG_PANIC(message)   called with that line, less its newline, in place of
  *                       the write; if it returns, abort() follows
- *   WG_SPIN             how often, at most, a wait yields the processor and
- *                       looks again before it sleeps; 64 unless defined
+ *   WG_SPIN             how often a wait looks again before it sleeps: so often
+ *                       after a pause, then after a yield; 64 unless defined
  *   WG_NO_THREADS       leaves out wg_go and <pthread.h>
  *   WG_FUTEX_WAIT, WG_FUTEX_WAKE, WG_NOW_NS, WG_YIELD   see "The seam". With
  *                       these no system header is included; wg_wait_until and
@@ -75,7 +73,6 @@
 #define WG_VERSION_PATCH 0
 #define WG_VERSION /* 1.2.3 is 10203 */ \
     (WG_VERSION_MAJOR * 10000 + WG_VERSION_MINOR * 100 + WG_VERSION_PATCH)
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -92,8 +89,7 @@
 #endif
 #ifdef WG_VALGRIND
 #include <valgrind/helgrind.h>
-/* Atomics order nothing there. Off by one, as DRD objects if the address of a
-   dead group becomes a mutex's. */
+/* Off by one: DRD objects if a dead group's address becomes a mutex's. */
 #define WG_RELEASES_(wg) \
     VALGRIND_HG_DISABLE_CHECKING(wg, sizeof(wg_t)); \
     ANNOTATE_HAPPENS_BEFORE((char *)(wg) + 1)
@@ -164,9 +160,8 @@ static inline bool wg_tag_fits_(const wg_t *wg, uint32_t tag)
  *
  * Waiters take themselves off state. As long as one is inside, the word says
  * so: no new round can begin, by misuse unseen or by wg_try_add, and released
- * stays set until all whom it is for have seen it. A count of the releases in
- * its place would be seen to move by a wait that looked at it in one round,
- * stalled, and then registered in the next: it would leave far too soon.
+ * stays set until all whom it is for have seen it. (A count in its place would
+ * mislead a wait that looks in one round, stalls, and registers in the next.)
  */
 
 /* ---- The calls ---- */
@@ -385,7 +380,6 @@ extern long wg_write_(int fd, const void *data, long size) __asm__("write");
     (void)wg_futex_(word, 1, INT32_MAX, INT64_MAX, shared)
 #define WG_NOW_NS wg_now_ns_
 #define WG_YIELD() (void)wg_call_(SYS_sched_yield, 0, 0, 0, 0)
-
 /* syscall(), which -std=c11 hides; its arguments have to be longs. It writes
    too, as write() would end a thread whose cancellation is pending. */
 extern long wg_syscall_(long number, ...) __asm__("syscall");
@@ -524,14 +518,21 @@ WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns)
 {
     const bool shared = wg_claim_(wg) == WG_SHARED_;
 
-    /* Not registered yet, so a counter of 0 is enough to leave. A yield that
-       took long has let others run: leave the processor to them, and sleep. */
-    int64_t yielded = INT64_MAX;
+    /* Not registered yet, so a counter of 0 is enough to leave. */
     for (int looks = 0; !wg_try_wait(wg) && looks < WG_SPIN; looks++) {
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#elif defined(__aarch64__)
+        __asm__ volatile("isb"); /* pauses, where "yield" does nothing */
+#endif
+    }
+    /* A yield that took long let others run: sleep, and leave them to it. */
+    int64_t yielded = INT64_MAX;
+    for (int looks = 0; !wg_try_wait(wg); looks++) {
         const int64_t now = WG_NOW_NS();
         if (deadline_ns <= now)
             return wg_try_wait(wg);
-        if (now - yielded > 10000) /* ns; by itself it takes some 300 */
+        if (looks >= WG_SPIN || now - yielded > 10000) /* ns; usual are 300 */
             break;
         yielded = now;
         WG_YIELD();
@@ -583,8 +584,7 @@ WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns)
     return true;
 }
 
-/* So much later than now. */
-WG_COLD_ int64_t wg_deadline_(int64_t timeout_ns)
+WG_COLD_ int64_t wg_deadline_(int64_t timeout_ns) /* so much after now */
 {
     const int64_t now = WG_NOW_NS();
     return timeout_ns < INT64_MAX - now ? now + timeout_ns : INT64_MAX;

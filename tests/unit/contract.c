@@ -107,6 +107,18 @@ static void add_of_0_does_nothing(void **state)
     wg_add(&wg, 0);
 }
 
+static void a_timeout_in_the_past_is_a_look(void **state)
+{
+    wg_t wg = WG_INIT;
+    (void)state;
+    wg_add(&wg, 1);
+    assert_false(wg_wait_for(&wg, 0));
+    assert_false(wg_wait_for(&wg, -1));
+    assert_false(wg_wait_for(&wg, INT64_MIN));
+    assert_false(wg_wait_until(&wg, &(struct timespec){-1, 0}));
+    assert_true(wg_done(&wg));
+}
+
 static void the_counter_reaches_INT32_MAX(void **state)
 {
     wg_t wg = WG_INIT;
@@ -343,6 +355,7 @@ int main(void)
         TEST(memory_may_be_unmapped_as_the_wait_returns),
         TEST(memory_may_be_unmapped_as_try_wait_returns_true),
         TEST(add_of_0_does_nothing),
+        TEST(a_timeout_in_the_past_is_a_look),
         TEST(the_counter_reaches_INT32_MAX),
         TEST(done_is_true_once_a_round_and_after_all_others),
         TEST(defer_counts_down_where_the_scope_is_left),

@@ -5,7 +5,7 @@
 
 #include <semaphore.h>
 
-enum { THREADS = 4, ROUNDS = 3000 };
+enum { THREADS = 4, ROUNDS = 1000 };
 
 struct server {
     wg_t wg;

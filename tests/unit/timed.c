@@ -186,11 +186,11 @@ static void success_if_the_release_is_under_way_when_time_is_up(void **state)
     assert_true(STATE(&half_way) == 0);
 }
 
-enum { WAITERS_AT_ONCE = 8, ROUNDS = 20000 };
+enum { WAITERS_AT_ONCE = 8, SECONDS = 2 };
 
 struct storm {
     wg_t wg;
-    atomic_int round, returned, successes, failures;
+    atomic_int round, returned, successes, failures; /* round -1: the end */
     _Atomic(int64_t) timeout;
     atomic_bool released;
     atomic_int wrong;
@@ -199,8 +199,10 @@ struct storm {
 static void *time_out_again_and_again(void *arg)
 {
     struct storm *storm = arg;
-    for (int round = 1; round <= ROUNDS; round++) {
-        UNTIL(storm->round >= round);
+    for (int round = 1;; round++) {
+        UNTIL(storm->round == round || storm->round < 0);
+        if (storm->round < 0)
+            return NULL;
         const bool released = storm->released;
         const bool reached_0 = wg_wait_for(&storm->wg, storm->timeout);
         if (released && !reached_0)
@@ -211,7 +213,6 @@ static void *time_out_again_and_again(void *arg)
             storm->failures++;
         storm->returned++;
     }
-    return NULL;
 }
 
 static void timeouts_against_dones_leave_no_trace(void **state)
@@ -222,7 +223,9 @@ static void timeouts_against_dones_leave_no_trace(void **state)
     seam_reset();
     for (int i = 0; i < WAITERS_AT_ONCE; i++)
         threads[i] = start(time_out_again_and_again, &storm);
-    for (int round = 1; round <= ROUNDS; round++) {
+    const int64_t end = seam_now_ns() + SECONDS * 1000 * ms;
+    int round = 1;
+    for (; seam_now_ns() < end || round < 100; round++) {
         storm.timeout = 1 + (int64_t)(round * 7919 % 200) * 1000;
         storm.returned = 0;
         storm.released = false;
@@ -238,11 +241,12 @@ static void timeouts_against_dones_leave_no_trace(void **state)
             fail_msg("round %d: state is 0x%llx", round,
                      (unsigned long long)STATE(&storm.wg));
     }
+    storm.round = -1;
     for (int i = 0; i < WAITERS_AT_ONCE; i++)
         join(threads[i]);
     assert_int_equal(storm.wrong, 0);
     assert_int_equal(storm.successes + storm.failures,
-                     WAITERS_AT_ONCE * ROUNDS);
+                     WAITERS_AT_ONCE * (round - 1));
     assert_true(storm.successes > 0 && storm.failures > 0);
 }
 
