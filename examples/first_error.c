@@ -20,7 +20,7 @@ enum { AT_ONCE = 4 };
 struct errgroup {
     wg_t wg;
     sem_t slots;
-    atomic_int error;       /* an errno value; 0 so far */
+    atomic_int error; /* an errno value; 0 so far */
     _Atomic(const char *) culprit;
 };
 
@@ -41,7 +41,8 @@ static void task(void *arg)
     const char *path = arg;
     const int error = check(path);
     int none = 0;
-    if (error != 0 && atomic_compare_exchange_strong(&group.error, &none, error))
+    if (error != 0 &&
+        atomic_compare_exchange_strong(&group.error, &none, error))
         group.culprit = path; /* for whoever has waited */
     sem_post(&group.slots);
 }

@@ -16,13 +16,13 @@
 /* Counts down when it goes out of scope, by an exception too. */
 class DoneGuard
 {
-public:
+  public:
     explicit DoneGuard(wg_t &wg) : wg_(wg) {}
     ~DoneGuard() { wg_done(&wg_); }
     DoneGuard(const DoneGuard &) = delete;
     DoneGuard &operator=(const DoneGuard &) = delete;
 
-private:
+  private:
     wg_t &wg_;
 };
 

@@ -76,9 +76,11 @@ static int print(const struct job *job, int width)
 int main(int argc, char **argv)
 {
     const int files = argc - 1;
-    struct job *const jobs = files > 0 ? calloc((size_t)argc, sizeof *jobs) : NULL;
+    struct job *const jobs =
+        files > 0 ? calloc((size_t)argc, sizeof *jobs) : NULL;
     if (jobs == NULL) {
-        fputs(files > 0 ? "pwc: out of memory\n" : "usage: pwc FILE...\n", stderr);
+        fputs(files > 0 ? "pwc: out of memory\n" : "usage: pwc FILE...\n",
+              stderr);
         return 2;
     }
     sem_init(&slots, 0, (unsigned)sysconf(_SC_NPROCESSORS_ONLN));

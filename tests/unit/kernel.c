@@ -11,11 +11,11 @@ enum { WAKE = 1, WAIT_BITSET = 9, PRIVATE = 128 }; /* the kernel's ABI */
 
 static struct {
     atomic_int calls, waits, wakes, yields;
-    atomic_long wake_count; /* as asked for by the last wake */
-    atomic_int fail_wait;   /* an errno value for the next wait */
-    bool fail_wakes;        /* wakes are done, and reported as failed */
+    atomic_long wake_count;  /* as asked for by the last wake */
+    atomic_int fail_wait;    /* an errno value for the next wait */
+    bool fail_wakes;         /* wakes are done, and reported as failed */
     _Atomic(int64_t) now_ns; /* the clock, if above 0 */
-    int64_t yield_ns;       /* how long a yield takes by that clock */
+    int64_t yield_ns;        /* how long a yield takes by that clock */
 } kernel;
 
 long __real_syscall(long number, ...);
@@ -175,10 +175,22 @@ static void wait_that_fails(int error)
     wg_wait(&wg);
 }
 
-static void wait_EFAULT(void) { wait_that_fails(EFAULT); }
-static void wait_EINVAL(void) { wait_that_fails(EINVAL); }
-static void wait_ENOSYS(void) { wait_that_fails(ENOSYS); }
-static void wait_EPERM(void) { wait_that_fails(EPERM); }
+static void wait_EFAULT(void)
+{
+    wait_that_fails(EFAULT);
+}
+static void wait_EINVAL(void)
+{
+    wait_that_fails(EINVAL);
+}
+static void wait_ENOSYS(void)
+{
+    wait_that_fails(ENOSYS);
+}
+static void wait_EPERM(void)
+{
+    wait_that_fails(EPERM);
+}
 
 static void a_refused_wait_is_fatal(void **state)
 {

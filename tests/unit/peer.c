@@ -19,8 +19,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: peer NAME done|wait\n");
         return 2;
     }
-    struct shared *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,
-                                 MAP_SHARED, fd, 0);
+    struct shared *shared =
+        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (shared == MAP_FAILED) {
         perror("peer: mmap");
         return 2;

@@ -24,10 +24,9 @@ int seam_wait(void *word, uint32_t expected, int64_t deadline_ns, bool shared)
     seam.waits++;
     if (seam.on_wait)
         seam.on_wait(word);
-    const long result =
-        syscall(SYS_futex, word,
-                FUTEX_WAIT_BITSET | (shared ? 0 : FUTEX_PRIVATE_FLAG), expected,
-                deadline_ns == INT64_MAX ? NULL : &deadline, NULL, ~0u);
+    const long result = syscall(
+        SYS_futex, word, FUTEX_WAIT_BITSET | (shared ? 0 : FUTEX_PRIVATE_FLAG),
+        expected, deadline_ns == INT64_MAX ? NULL : &deadline, NULL, ~0u);
     const bool timed_out = result != 0 && errno == ETIMEDOUT;
     errno = saved_errno;
     return timed_out ? ETIMEDOUT : 0;

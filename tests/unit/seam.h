@@ -9,12 +9,12 @@
 #include <stdint.h>
 
 struct seam {
-    atomic_int waits, wakes, yields;     /* calls so far */
-    void (*on_wait)(void *word);         /* registered, about to sleep */
-    void (*on_wake)(void *word);         /* released is set */
-    void (*on_yield)(void);              /* not registered yet */
+    atomic_int waits, wakes, yields;       /* calls so far */
+    void (*on_wait)(void *word);           /* registered, about to sleep */
+    void (*on_wake)(void *word);           /* released is set */
+    void (*on_yield)(void);                /* not registered yet */
     void (*on_panic)(const char *message); /* misuse, before the abort */
-    int64_t (*now_ns)(void);             /* in place of the clock */
+    int64_t (*now_ns)(void);               /* in place of the clock */
 };
 extern struct seam seam;
 

@@ -11,9 +11,9 @@ struct server {
     wg_t wg;
     atomic_int round, gone;
     atomic_bool closed;
-    int served[THREADS];     /* plain data: written while counted */
+    int served[THREADS]; /* plain data: written while counted */
     atomic_int accepted, turned_away, too_late, disordered;
-    int closing;             /* plain data: written before wg_close */
+    int closing; /* plain data: written before wg_close */
 };
 
 struct worker {

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int fail_create;  /* an errno value for pthread_create */
+static int fail_create; /* an errno value for pthread_create */
 static bool fail_malloc;
 
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr,

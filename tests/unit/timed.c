@@ -49,7 +49,8 @@ static void a_deadline_in_the_past_does_not_block(void **state)
     const struct timespec now = in(0);
     assert_false(wg_wait_until(&wg, &now));
     if (sizeof(time_t) == 8)
-        assert_false(wg_wait_until(&wg, &(struct timespec){(time_t)INT64_MIN, 0}));
+        assert_false(
+            wg_wait_until(&wg, &(struct timespec){(time_t)INT64_MIN, 0}));
     assert_true(seam.waits == 0 && seam.yields == 0);
     assert_true(STATE(&wg) == (uint64_t)1 << 32);
 }
@@ -82,8 +83,8 @@ static void *done(void *wg)
 
 static void far_deadlines_do_not_overflow(void **state)
 {
-    static const int64_t timeouts[] = {INT64_MAX, INT64_MAX - 1,
-                                       INT64_MAX / 2, 3600000000000};
+    static const int64_t timeouts[] = {INT64_MAX, INT64_MAX - 1, INT64_MAX / 2,
+                                       3600000000000};
     wg_t wg = WG_INIT;
     (void)state;
     for (unsigned i = 0; i < sizeof timeouts / sizeof *timeouts; i++) {
@@ -92,8 +93,8 @@ static void far_deadlines_do_not_overflow(void **state)
         assert_true(wg_wait_for(&wg, timeouts[i]));
         join(thread);
     }
-    const time_t end_of_time = sizeof(time_t) == 8 ? (time_t)INT64_MAX
-                                                   : (time_t)INT32_MAX;
+    const time_t end_of_time =
+        sizeof(time_t) == 8 ? (time_t)INT64_MAX : (time_t)INT32_MAX;
     wg_add(&wg, 1);
     const pthread_t thread = start(done, &wg);
     assert_true(wg_wait_until(&wg, &(struct timespec){end_of_time, 999999999}));
@@ -140,7 +141,8 @@ static void signals_neither_end_nor_lengthen_a_wait(void **state)
     }
     join(thread);
     assert_false(timed.reached_0);
-    assert_true(timed.lasted >= timed.timeout && timed.lasted < 50 * timed.timeout);
+    assert_true(timed.lasted >= timed.timeout &&
+                timed.lasted < 50 * timed.timeout);
     assert_true(STATE(&timed.wg) == (uint64_t)1 << 32);
 }
 
@@ -166,7 +168,8 @@ static int64_t just_booted(void)
 static void *set_released(void *arg)
 {
     (void)arg;
-    UNTIL(times_up == 2); /* its time was up, and now it sleeps for the release */
+    UNTIL(times_up ==
+          2); /* its time was up, and now it sleeps for the release */
     __atomic_store_n(&half_way.released, 1, __ATOMIC_RELEASE);
     seam_wake(&half_way.released, false);
     return NULL;
