@@ -571,7 +571,7 @@ WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns)
 
     /* Relaxed, all but the leaving: nothing is read that has not been acquired
        above, and nobody joins, so who finds itself alone stays so. Release: the
-       next round sees released cleared. Partners: its adds and registrations. */
+       next round sees released cleared. Partners: its add and waits. */
     state = __atomic_load_n(&wg->state, __ATOMIC_RELAXED);
     do {
         if (wg_counter_(state) != 0)

@@ -4,7 +4,6 @@
 #include "seam.h"
 #include "wg.h"
 
-#include <semaphore.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -62,16 +61,6 @@ static void TestWaitGroupMisuse(void **state)
                  "counter -1, waiters 0");
 }
 
-/* The waiter is held between its registration and its sleep. */
-static sem_t registered, go_on;
-
-static void hold(void *word)
-{
-    (void)word;
-    sem_post(&registered);
-    sem_wait(&go_on);
-}
-
 static void *waiter(void *wg)
 {
     wg_wait(wg);
@@ -82,10 +71,10 @@ static wg_t reused = WG_INIT;
 
 static void add_while_a_waiter_is_inside(void)
 {
-    seam.on_wait = hold;
+    seam.on_wait = seam_hold; /* registered, and not asleep yet */
     wg_add(&reused, 1);
     start(waiter, &reused);
-    sem_wait(&registered);
+    sem_wait(&seam_held);
     wg_done(&reused);
     wg_add(&reused, 1); /* the waiter has been released, but is still inside */
 }
@@ -106,7 +95,7 @@ static void let_the_waiter_find_out(const char *message)
     (void)message;
     if (!pthread_equal(pthread_self(), adder))
         return;
-    sem_post(&go_on);
+    sem_post(&seam_let_go);
     for (;;)
         pause();
 }
@@ -199,7 +188,5 @@ int main(void)
         TEST(TestWaitGroupRace),    TEST(TestWaitGroupAlign),
         TEST(TestWaitGroupGo),
     };
-    sem_init(&registered, 0, 0);
-    sem_init(&go_on, 0, 0);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,10 +10,24 @@
 #include <unistd.h>
 
 struct seam seam;
+sem_t seam_held, seam_let_go;
+
+__attribute__((constructor)) static void init_semaphores(void)
+{
+    sem_init(&seam_held, 0, 0);
+    sem_init(&seam_let_go, 0, 0);
+}
 
 void seam_reset(void)
 {
     seam = (struct seam){0};
+}
+
+void seam_hold(void *word)
+{
+    (void)word;
+    sem_post(&seam_held);
+    sem_wait(&seam_let_go);
 }
 
 int seam_wait(void *word, uint32_t expected, int64_t deadline_ns, bool shared)

@@ -4,6 +4,7 @@
 #ifndef SEAM_H
 #define SEAM_H
 
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,6 +21,10 @@ extern struct seam seam;
 
 /* Counters to 0, hooks off. */
 void seam_reset(void);
+
+/* For on_wait: posts seam_held, and holds the thread until seam_let_go. */
+void seam_hold(void *word);
+extern sem_t seam_held, seam_let_go;
 
 int seam_wait(void *word, uint32_t expected, int64_t deadline_ns, bool shared);
 void seam_wake(void *word, bool shared);

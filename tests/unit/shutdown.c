@@ -3,7 +3,6 @@
 #include "seam.h"
 #include "wg.h"
 
-#include <semaphore.h>
 
 enum { THREADS = 4, ROUNDS = 1000 };
 
@@ -104,15 +103,6 @@ static void try_add_adds_until_closed(void **state)
     assert_true(wg_done(&wg));
 }
 
-static sem_t registered, go_on;
-
-static void hold(void *word)
-{
-    (void)word;
-    sem_post(&registered);
-    sem_wait(&go_on);
-}
-
 static void *waiter(void *wg)
 {
     wg_wait(wg);
@@ -124,16 +114,16 @@ static void try_add_fails_while_the_last_round_is_leaving(void **state)
     wg_t wg = WG_INIT;
     (void)state;
     seam_reset();
-    seam.on_wait = hold;
+    seam.on_wait = seam_hold;
     wg_add(&wg, 1);
     const pthread_t thread = start(waiter, &wg);
-    sem_wait(&registered);
+    sem_wait(&seam_held);
     assert_true(wg_try_add(&wg, 1)); /* waiters, but above 0 */
     wg_add(&wg, -2);
     assert_false(wg_try_add(&wg, 1)); /* released, but still inside */
     wg_add(&wg, 0);                   /* which does nothing to them */
     assert_true(STATE(&wg) == 1);
-    sem_post(&go_on);
+    sem_post(&seam_let_go);
     join(thread);
     assert_int_equal(seam.wakes, 1);
     assert_true(wg_try_add(&wg, 1));
@@ -147,7 +137,5 @@ int main(void)
         TEST(try_add_fails_while_the_last_round_is_leaving),
         TEST(whoever_is_accepted_is_waited_for),
     };
-    sem_init(&registered, 0, 0);
-    sem_init(&go_on, 0, 0);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
