@@ -51,6 +51,7 @@ static void whoever_is_accepted_is_waited_for(void **state)
     pthread_t threads[THREADS];
     struct worker workers[THREADS];
     (void)state;
+    seam_reset();
     for (int i = 0; i < THREADS; i++) {
         workers[i] = (struct worker){&server, i};
         threads[i] = start(serve_until_closed, &workers[i]);
