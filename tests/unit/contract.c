@@ -311,6 +311,7 @@ static void *add_done_in_turn(void *wg)
         wg_add(wg, 1);
         wg_done(wg);
     }
+    wg_done(wg); /* it was counted all the while, and so might add */
     return NULL;
 }
 
@@ -318,7 +319,7 @@ static void two_translation_units_share_a_group(void **state)
 {
     static wg_t wg = WG_INIT;
     (void)state;
-    add_in_another_unit(&wg, 2);
+    add_in_another_unit(&wg, 3);
     const pthread_t one = start(add_done_in_turn, &wg);
     const pthread_t two = start(done, &wg);
     wg_done(&wg);
