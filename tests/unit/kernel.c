@@ -97,7 +97,7 @@ static void one_wake_serves_64_waiters(void **state)
     wg_add(&wg, 2);
     for (int i = 0; i < THREADS; i++)
         threads[i] = start(waiter, &wg);
-    UNTIL(kernel.waits == THREADS);
+    UNTIL(kernel.waits >= THREADS);
     wg_done(&wg);
     assert_int_equal(kernel.wakes, 0);
     wg_done(&wg);
@@ -116,7 +116,7 @@ static void a_wait_yields(int yields, int64_t yield_ns)
     kernel.yield_ns = yield_ns;
     wg_add(&wg, 1);
     const pthread_t thread = start(waiter, &wg);
-    UNTIL(kernel.waits == 1);
+    UNTIL(kernel.waits > 0);
     wg_done(&wg);
     join(thread);
     assert_int_equal(kernel.yields, yields);
@@ -151,8 +151,9 @@ static void errno_is_kept_by_every_call(void **state)
     assert_false(wg_wait_until(&wg, &past));
     assert_false(wg_try_wait(&wg));
     assert_int_equal(errno, 4711);
+    kernel.waits = 0;
     const pthread_t thread = start(waiter, &wg);
-    UNTIL(kernel.waits >= 2 && WAITERS(&wg) == 1);
+    UNTIL(kernel.waits > 0);
     errno = 4711;
     assert_true(wg_done(&wg)); /* its wake fails */
     assert_int_equal(errno, 4711);
@@ -213,7 +214,7 @@ static void any_other_error_means_look_again(void **state)
         kernel.fail_wait = errors[i];
         wg_add(&wg, 1);
         const pthread_t thread = start(waiter, &wg);
-        UNTIL(kernel.waits == 2);
+        UNTIL(kernel.waits >= 2);
         wg_done(&wg);
         join(thread);
         assert_int_equal(kernel.waits, 2);
