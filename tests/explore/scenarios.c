@@ -493,7 +493,7 @@ static const struct scenario scenarios[] = {
      {wait_and_read, wait_and_read, publish_0, publish_1},
      NULL,
      "done",
-     LARGE},
+     CALM | LARGE},
     {"poll", add_2, {poll_and_free, publish_0, publish_1}, NULL, "done", FREES},
     {"done-true",
      add_3,
