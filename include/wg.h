@@ -24,8 +24,7 @@
  *   Processes     What several processes map is initialised as shared. In a
  *                 forked child, wg_init a group that others were waiting on.
  *   Signals       wg_add, wg_done, wg_try_wait and wg_count may be called in
- *                 handlers; waits go on after one has run. No call but wg_go
- *                 changes errno.
+ *                 handlers; waits go on after one. Only wg_go changes errno.
  *   Cancellation  No call is a cancellation point. Asynchronous: not supported.
  *   Order         What a thread did before its wg_done happens before the
  *                 return of every wait that the wg_done helped to release.
@@ -38,9 +37,11 @@
  *   counter overflow: it would pass INT32_MAX
  *   wg_add called concurrently with wg_wait: an add from 0, a waiter inside
  *   reused before previous wg_wait has returned: the same, seen by the waiter
- *   copied or moved after first use, or never initialised
+ *   copied or moved after first use, or never initialised: a wait sees every
+ *     copy, an add or done all but one in 1024
  *   wg_add on a closed group: an add from 0 after wg_close
  *   invalid argument: ... to wg_try_add or wg_wait_until
+ *   too many waiters: more than 1048575 at once
  *   futex wait failed: ... the system lets no thread sleep
  *
  * CONFIGURATION by macros before the #include; none changes the layout
@@ -100,7 +101,6 @@
 #endif
 
 /* ---- The object ---- */
-
 /* The layout is an ABI between translation units, languages, processes and
    versions of this file. Once in use, the members are for __atomic builtins
    only, which C and C++ share; _Atomic and std::atomic would be two types. */
@@ -119,27 +119,35 @@ typedef struct wg {
  *   state     changed by every call, always by one atomic read-modify-write
  *     bits 63..32  counter  int32; outside 0..INT32_MAX is misuse
  *     bit  31      closed   set by wg_close, cleared by wg_init only
- *     bits 30..0   waiters  registered to be released and not yet off again
+ *     bits 30..20  mark     0: no add yet, or shared; else odd, a hash of tag
+ *     bits 19..0   waiters  registered to be released and not yet off again
  *   released  the futex word: 1 while the waiters of a finished round leave.
  *             Set by the call that brings the counter to 0 when there are any,
  *             cleared by the last of them, before it takes itself off state
- *   tag       0: unused so far; 1: shared between processes; else bits 34..3
- *             of the object's address, stored by the first add. Legal to miss
- *             a copy (32 GiB away), illegal to accuse what did not move
+ *   tag       0: unused; 1: shared between processes; else bits 34..3 of the
+ *             address, stored by the first add
+ *
+ * Tag and mark find copies: legal to miss one, illegal to accuse what did not
+ * move. A done goes by the mark, which comes with the counter: later the object
+ * may be gone, and to read tag before would fetch a contended line twice.
  */
 #define WG_CLOSED_ ((uint64_t)1 << 31)
-#define WG_WAITERS_ (WG_CLOSED_ - 1)
-enum { WG_SHARED_ = 1, WG_SECOND_ = 1000000000 };
+enum { WG_MARK_ = 0x7ff00000, WG_ODD_ = 1 << 20, WG_WAITERS_ = WG_ODD_ - 1,
+       WG_SHARED_ = 1, WG_SECOND_ = 1000000000 };
 typedef char wg_layout_[sizeof(wg_t) == 16 && __alignof__(wg_t) == 8 &&
     offsetof(wg_t, released) == 8 && offsetof(wg_t, tag) == 12 ? 1 : -1];
 
 static inline int32_t wg_counter_(uint64_t s) { return (int32_t)(s >> 32); }
 /* What to add to the word to add n to the counter. */
 static inline uint64_t wg_ones_(int n) { return (uint64_t)(int64_t)n << 32; }
-
-static inline bool wg_tag_fits_(const wg_t *wg, uint32_t tag)
+static inline uint32_t wg_tag_(const wg_t *wg)
 {
-    return tag == (uint32_t)((uintptr_t)wg >> 3) || tag == WG_SHARED_;
+    return (uint32_t)((uintptr_t)wg >> 3);
+}
+/* Fibonacci hashing: less than 2440 bytes apart, no two addresses agree. */
+static inline uint64_t wg_mark_(const wg_t *wg)
+{
+    return ((wg_tag_(wg) * 0x9e3779b9) & WG_MARK_) | WG_ODD_;
 }
 
 /* ---- Memory order ----
@@ -158,27 +166,22 @@ static inline bool wg_tag_fits_(const wg_t *wg, uint32_t tag)
  *                                          counter is 0: returns, object freed
  *     released 0 -> 1: into freed memory
  *
- * Waiters take themselves off state. As long as one is inside, the word says
- * so: no new round can begin, by misuse unseen or by wg_try_add, and released
- * stays set until all whom it is for have seen it. (A count in its place would
- * mislead a wait that looks in one round, stalls, and registers in the next.)
+ * Waiters take themselves off state. While one is inside, no new round begins,
+ * by misuse unseen or by wg_try_add, and released stays set until all saw it.
  */
 
 /* ---- The calls ---- */
-
 /* Private names end in an underscore; private macros are undefined at the end.
    Cold: out of line, seldom called, and defined below. */
 #define WG_COLD_ static __attribute__((noinline, cold, unused))
 WG_COLD_ __attribute__((noreturn)) void
 wg_panic_(const wg_t *wg, const char *text, uint64_t state);
-WG_COLD_ bool wg_add_slow_(wg_t *wg, int delta, uint32_t tag, uint64_t old);
-WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns);
-WG_COLD_ int64_t wg_deadline_(int64_t timeout_ns);
-static inline uint32_t wg_claim_(wg_t *wg);
+WG_COLD_ bool wg_add_slow_(wg_t *wg, int delta, uint64_t old);
+WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns, bool from_now);
+static inline uint64_t wg_claim_(wg_t *wg);
 
-/* Initialisers, static and at run time: counter 0, nobody waiting. All zeros
-   will do; shared is for memory that several processes map. At run time, no
-   other thread may be using the object. */
+/* Initialisers: all zeros will do; shared is for memory that processes share.
+   At run time, no other thread may be using the object. */
 #define WG_INIT {0}
 #define WG_INIT_SHARED {0, 0, 1}
 static inline void wg_init(wg_t *wg) { wg->state = wg->released = wg->tag = 0; }
@@ -188,22 +191,19 @@ static inline void wg_init_shared(wg_t *wg) { wg_init(wg); wg->tag = 1; }
 static inline bool wg_add_(wg_t *wg, int delta)
 {
     WG_RELEASES_(wg);
-    /* Relaxed: see wg_claim_. Now, as later the object may be gone. */
-    const uint32_t tag = __atomic_load_n(&wg->tag, __ATOMIC_RELAXED);
-    uint64_t old = 0;
-    if (wg_tag_fits_(wg, tag)) {
-        /* Release: what came before a done, and the tag. Partners: all that
-           acquire state. Acquire: who reaches 0 comes after all other dones. */
-        old = __atomic_fetch_add(&wg->state, wg_ones_(delta), __ATOMIC_ACQ_REL);
-        WG_ACQUIRED_(wg);
-        /* ---- Unless waiters are registered, the object may be gone now. */
-        const uint64_t now = old + wg_ones_(delta);
-        /* Nothing to do, nothing to complain of? Legal to say no by mistake. */
-        const bool above_0 = wg_counter_(now) > 0, was = wg_counter_(old) > 0;
-        if (delta < 0 ? above_0 || now == 0 : above_0 && (was || old == 0))
-            return now == 0;
-    }
-    return wg_add_slow_(wg, delta, tag, old);
+    /* Release: what came before a done. Partners: all that acquire state.
+       Acquire: who reaches 0 comes after all other dones. */
+    const uint64_t ones = wg_ones_(delta), mark = wg_mark_(wg);
+    const uint64_t old = __atomic_fetch_add(&wg->state, ones, __ATOMIC_ACQ_REL);
+    WG_ACQUIRED_(wg);
+    /* ---- Unless waiters are inside, the object may be gone after a done. */
+    const uint64_t now = old + ones;
+    /* Nothing to do, nothing to complain of? Legal to say no by mistake. */
+    const bool above_0 = wg_counter_(now) > 0, was = wg_counter_(old) > 0;
+    if (above_0 ? (now & WG_MARK_) == mark && (delta < 0 || was || old == mark)
+                : now == mark && delta < 0)
+        return !above_0;
+    return wg_add_slow_(wg, delta, old);
 }
 
 /* Adds delta to the counter; 0 does nothing. If a negative delta makes the
@@ -240,7 +240,7 @@ static inline bool wg_try_wait(wg_t *wg)
 static inline void wg_wait(wg_t *wg)
 {
     if (!wg_try_wait(wg))
-        (void)wg_wait_slow_(wg, INT64_MAX);
+        (void)wg_wait_slow_(wg, INT64_MAX, false);
 }
 
 /* wg_wait for timeout_ns nanoseconds at most. Returns true if the counter
@@ -248,7 +248,7 @@ static inline void wg_wait(wg_t *wg)
    less is wg_try_wait, INT64_MAX no limit. */
 static inline bool wg_wait_for(wg_t *wg, int64_t timeout_ns)
 {
-    return wg_try_wait(wg) || wg_wait_slow_(wg, wg_deadline_(timeout_ns));
+    return wg_try_wait(wg) || wg_wait_slow_(wg, timeout_ns, true);
 }
 
 #ifdef CLOCKS_PER_SEC /* <time.h> is there */
@@ -261,8 +261,8 @@ static inline bool wg_wait_until(wg_t *wg, const struct timespec *deadline)
     if (ns < 0 || ns >= WG_SECOND_) /* Relaxed: for the text. */
         wg_panic_(wg, "invalid argument: tv_nsec is not in 0..999999999",
                   __atomic_load_n(&wg->state, __ATOMIC_RELAXED));
-    return wg_try_wait(wg) ||
-           wg_wait_slow_(wg, s < s_max ? s * WG_SECOND_ + ns : INT64_MAX);
+    const int64_t deadline_ns = s < s_max ? s * WG_SECOND_ + ns : INT64_MAX;
+    return wg_try_wait(wg) || wg_wait_slow_(wg, deadline_ns, false);
 }
 #endif
 
@@ -293,7 +293,7 @@ static inline bool wg_try_add(wg_t *wg, int delta)
     uint64_t state = __atomic_load_n(&wg->state, __ATOMIC_ACQUIRE);
     if (delta < 1)
         wg_panic_(wg, "invalid argument: wg_try_add of less than 1", state);
-    (void)wg_claim_(wg);
+    const uint64_t mark = wg_claim_(wg), ones = wg_ones_(delta);
     do {
         if ((state & WG_CLOSED_) != 0 ||
             (wg_counter_(state) == 0 && (state & WG_WAITERS_) != 0)) {
@@ -304,7 +304,7 @@ static inline bool wg_try_add(wg_t *wg, int delta)
             wg_panic_(wg, "counter overflow", state);
         /* Orders: see wg_add_, and wg_close for failure. */
     } while (!__atomic_compare_exchange_n(&wg->state, &state,
-                                          state + wg_ones_(delta), true,
+                                          (state + ones) | mark, true,
                                           __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
     return true;
 }
@@ -446,7 +446,6 @@ static inline int64_t wg_now_ns_(void) /* 1: CLOCK_MONOTONIC */
 #endif
 
 /* ---- The slow paths ---- */
-
 #ifndef WG_SPIN
 #define WG_SPIN 64
 #endif
@@ -467,33 +466,30 @@ WG_COLD_ void wg_panic_(const wg_t *wg, const char *text, uint64_t state)
     __builtin_abort();
 }
 
-/* Stores the tag if there is none yet, and returns it. */
-static inline uint32_t wg_claim_(wg_t *wg)
+/* Stores the tag if there is none yet. Returns the mark: 0 if it is shared. */
+static inline uint64_t wg_claim_(wg_t *wg)
 {
-    /* Relaxed, load and store: an add releases the tag with its count, so who
-       sees a counter above 0 sees the tag. All others make the same one. */
-    uint32_t tag = __atomic_load_n(&wg->tag, __ATOMIC_RELAXED);
-    if (tag == 0) {
-        tag = (uint32_t)((uintptr_t)wg >> 3);
-        __atomic_store_n(&wg->tag, tag, __ATOMIC_RELAXED);
-    } else if (!wg_tag_fits_(wg, tag)) /* Relaxed: for the text. */
+    /* Relaxed, load and store: whoever stores here stores the same. */
+    const uint32_t tag = __atomic_load_n(&wg->tag, __ATOMIC_RELAXED);
+    if (tag == 0)
+        __atomic_store_n(&wg->tag, wg_tag_(wg), __ATOMIC_RELAXED);
+    else if (tag != wg_tag_(wg) && tag != WG_SHARED_) /* Below, for the text. */
         wg_panic_(wg, "copied or moved after first use, or never initialised",
                   __atomic_load_n(&wg->state, __ATOMIC_RELAXED));
-    return tag;
+    return tag == WG_SHARED_ ? 0 : wg_mark_(wg);
 }
 
-/* All but the usual: the first add, a release of waiters, misuse. If the tag
-   fits, then delta has been added already, and old is the word before. */
-WG_COLD_ bool wg_add_slow_(wg_t *wg, int delta, uint32_t tag, uint64_t old)
+/* All but the usual: the first add, a release of waiters, misuse, and whatever
+   is shared. delta has been added already; old is the word before. */
+WG_COLD_ bool wg_add_slow_(wg_t *wg, int delta, uint64_t old)
 {
-    if (!wg_tag_fits_(wg, tag)) {
-        (void)wg_claim_(wg);
-        return wg_add_(wg, delta);
-    }
-    /* ---- Unless waiters are registered, the object may be gone now. ---- */
+    /* ---- Unless waiters are inside, the object may be gone after a done. */
     const uint64_t now = old + wg_ones_(delta);
     const int64_t counter = (int64_t)wg_counter_(old) + delta;
     const bool from_0 = wg_counter_(old) == 0, waiters = old & WG_WAITERS_;
+    if ((old & WG_MARK_) != 0 && (old & WG_MARK_) != wg_mark_(wg))
+        wg_panic_(wg, "copied or moved after first use, or never initialised",
+                  old);
     if (counter < 0)
         wg_panic_(wg, "negative counter", now);
     if (counter > INT32_MAX)
@@ -504,20 +500,29 @@ WG_COLD_ bool wg_add_slow_(wg_t *wg, int delta, uint32_t tag, uint64_t old)
         wg_panic_(wg, "wg_add called concurrently with wg_wait", now);
     if (counter == 0 && waiters) {
         uint32_t *const word = &wg->released;
+        const bool shared = wg_claim_(wg) == 0; /* while it is there */
         /* Release: all accesses of this call come before what a waiter does
            with the memory. Partner: the acquire in wg_wait_slow_. */
         __atomic_store_n(word, 1, __ATOMIC_RELEASE);
         /* ---- The object may be gone now; the wake has its address. ---- */
-        WG_FUTEX_WAKE(word, tag == WG_SHARED_);
+        WG_FUTEX_WAKE(word, shared);
+    } else if (delta > 0 && (old & WG_MARK_) == 0) {
+        const uint64_t mark = wg_claim_(wg);
+        /* Relaxed: for those whom the caller tells of what it added. Nobody
+           counts that down before, so the object is still there. */
+        if (mark != 0)
+            (void)__atomic_fetch_or(&wg->state, mark, __ATOMIC_RELAXED);
     }
     return counter == 0;
 }
 
 /* Returns false if the deadline passed with the counter above 0. */
-WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns)
+WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns, bool from_now)
 {
-    const bool shared = wg_claim_(wg) == WG_SHARED_;
-
+    const bool shared = wg_claim_(wg) == 0;
+    const int64_t start = from_now ? WG_NOW_NS() : 0;
+    deadline_ns = deadline_ns < INT64_MAX - start ? start + deadline_ns
+                                                  : INT64_MAX;
     /* Not registered yet, so a counter of 0 is enough to leave. */
     for (int looks = 0; !wg_try_wait(wg) && looks < WG_SPIN; looks++) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -546,6 +551,8 @@ WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns)
             WG_ACQUIRED_(wg);
             return true;
         }
+        if ((state & WG_WAITERS_) == WG_WAITERS_)
+            wg_panic_(wg, "too many waiters", state);
     } while (!__atomic_compare_exchange_n(&wg->state, &state, state + 1, true,
                                           __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE));
 
@@ -584,17 +591,9 @@ WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns)
     return true;
 }
 
-WG_COLD_ int64_t wg_deadline_(int64_t timeout_ns) /* so much after now */
-{
-    const int64_t now = WG_NOW_NS();
-    return timeout_ns < INT64_MAX - now ? now + timeout_ns : INT64_MAX;
-}
-
 #undef WG_ACQUIRED_
 #undef WG_CLOSED_
 #undef WG_COLD_
 #undef WG_RELEASES_
-#undef WG_WAITERS_
 #undef WG_WRITE_
-
 #endif

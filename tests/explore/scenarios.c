@@ -325,6 +325,13 @@ static void close_then_add(void)
     wg_add(&w.wg, 1);
 }
 
+/* Two first adds at once: each may store the mark. */
+static void add_and_done(void)
+{
+    wg_add(&w.wg, 1);
+    wg_done(&w.wg);
+}
+
 /* ---- Close and try_add ---- */
 
 static void close_and_wait(void)
@@ -433,21 +440,28 @@ static void shared_1(void)
     wg_add(&w.wg, 1);
 }
 
-static void init_1(void)
-{
-    memset(&w.wg, 0x5a, sizeof w.wg);
-    wg_init(&w.wg);
-    wg_add(&w.wg, 1);
-}
-
+/* Its mark is even, as no address makes it. */
 static void garbage(void)
 {
-    memset(&w.wg, 0x5a, sizeof w.wg);
+    memset(&w.wg, 0xa5, sizeof w.wg);
+}
+
+static void init_1(void)
+{
+    garbage();
+    wg_init(&w.wg);
+    wg_add(&w.wg, 1);
 }
 
 static void copy_1(void)
 {
     wg_add(&w.wg, 1);
+    memcpy(&w.copy, &w.wg, sizeof w.wg);
+}
+
+static void copy_tried_1(void)
+{
+    wg_try_add(&w.wg, 1);
     memcpy(&w.copy, &w.wg, sizeof w.wg);
 }
 
@@ -460,6 +474,10 @@ static void copy_shared_1(void)
 static void done_on_copy(void)
 {
     wg_done(&w.copy);
+}
+static void add_to_copy(void)
+{
+    wg_add(&w.copy, 1);
 }
 static void wait_on_copy(void)
 {
@@ -593,6 +611,12 @@ static const struct scenario scenarios[] = {
     {"nested", add_1, {wait_and_read_0, nested}, NULL, "done", 0},
     {"add-0", add_1, {wait, done, add_0}, NULL, "done", 0},
     {"subtract", add_2, {wait, wait, subtract_2}, NULL, "done", 0},
+    {"first-adds",
+     nothing,
+     {add_and_done, add_and_done},
+     add_and_done,
+     "done",
+     SMALL},
     {"negative", add_1, {done, done}, NULL, NEGATIVE, SMALL},
     {"negative-waited-on", add_1, {wait, subtract_2}, NULL, NEGATIVE, 0},
     {"overflow", nothing, {add_max_twice}, NULL, OVERFLOW, 0},
@@ -656,6 +680,12 @@ static const struct scenario scenarios[] = {
      CALM | LARGE | FREES},
 
     {"shared", shared_1, {wait_and_read_0, publish_0}, NULL, "done", SHARED},
+    {"shared-free",
+     shared_1,
+     {wait_and_free, done},
+     NULL,
+     "done",
+     SHARED | FREES},
     {"shared-timed",
      shared_1,
      {timed_0, publish_0},
@@ -665,6 +695,8 @@ static const struct scenario scenarios[] = {
     {"init", init_1, {wait_and_read_0, publish_0}, NULL, "done", 0},
     {"garbage", garbage, {add_1}, NULL, COPIED, 0},
     {"copy-done", copy_1, {done_on_copy}, NULL, COPIED, 0},
+    {"copy-add", copy_1, {add_to_copy}, NULL, COPIED, 0},
+    {"copy-tried", copy_tried_1, {done_on_copy}, NULL, COPIED, 0},
     {"copy-wait", copy_1, {wait_on_copy}, NULL, COPIED, 0},
     {"copy-close", copy_1, {close_copy}, NULL, COPIED, 0},
     {"copy-try", copy_1, {try_add_on_copy}, NULL, COPIED, 0},
@@ -687,7 +719,7 @@ static const struct variable variables[] = {
 static void watch(const void *address, uint64_t old, uint64_t now)
 {
     if (address == &w.wg.state) {
-        const bool waited_on = (old & INT32_MAX) != 0;
+        const bool waited_on = (old & WG_WAITERS_) != 0;
         w.releases += waited_on && old >> 32 != 0 && now >> 32 == 0;
         w.misused |= waited_on && old >> 32 == 0 && now >> 32 != 0;
     }
@@ -696,7 +728,7 @@ static void watch(const void *address, uint64_t old, uint64_t now)
 /* After every execution that was not aborted. */
 static void final(void)
 {
-    CHECK((w.wg.state & INT32_MAX) == 0);
+    CHECK((w.wg.state & WG_WAITERS_) == 0);
     CHECK(x_wakes() == w.releases);
     CHECK(w.misused == 0);
 }

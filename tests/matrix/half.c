@@ -23,7 +23,7 @@ void *worker(void *arg);
 
 static inline void done_once_waited_for(wg_t *wg)
 {
-    while ((__atomic_load_n(&wg->state, __ATOMIC_RELAXED) & 0x7fffffff) == 0) {
+    while ((__atomic_load_n(&wg->state, __ATOMIC_RELAXED) & WG_WAITERS_) == 0) {
         sched_yield();
     }
     (void)wg_done(wg);

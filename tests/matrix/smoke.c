@@ -72,7 +72,7 @@ static int64_t nanoseconds(struct timespec time)
 
 static int waiters(wg_t *wg)
 {
-    return (int)(__atomic_load_n(&wg->state, __ATOMIC_RELAXED) & 0x7fffffff);
+    return (int)(__atomic_load_n(&wg->state, __ATOMIC_RELAXED) & WG_WAITERS_);
 }
 
 /* Returns once count waiters are inside a wait and cannot return any more

@@ -45,7 +45,7 @@ static inline void take_turn(void)
 static inline void await_waiters(wg_t *wg, unsigned count)
 {
     uint64_t *const word = (uint64_t *)(void *)wg;
-    while ((__atomic_load_n(word, __ATOMIC_RELAXED) & 0x7fffffff) < count) {
+    while ((__atomic_load_n(word, __ATOMIC_RELAXED) & WG_WAITERS_) < count) {
         sched_yield();
     }
 }

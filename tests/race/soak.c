@@ -272,7 +272,8 @@ static void run_round(enum disposal *disposal)
     pthread_barrier_wait(&returned);
 
     const uint64_t *const state = (const uint64_t *)(const void *)wg;
-    check(__atomic_load_n(state, __ATOMIC_RELAXED) == 0, "back at (0,0)");
+    check((__atomic_load_n(state, __ATOMIC_RELAXED) & ~(uint64_t)WG_MARK_) == 0,
+          "back at (0,0)");
     check(wg->released == 0, "released is cleared again");
     if (over) {
         if (*disposal == UNMAP) {

@@ -39,9 +39,10 @@ void join(pthread_t thread);
     while (!(condition)) \
     sched_yield()
 
-/* The word of a group, which is an ABI. */
-#define STATE(wg) __atomic_load_n(&(wg)->state, __ATOMIC_RELAXED)
-#define WAITERS(wg) (STATE(wg) & 0x7fffffff)
+/* The word of a group, less the mark that its address leaves there. */
+#define STATE(wg) \
+    (__atomic_load_n(&(wg)->state, __ATOMIC_RELAXED) & ~(uint64_t)WG_MARK_)
+#define WAITERS(wg) (STATE(wg) & WG_WAITERS_)
 
 /* Runs misuse in a child process and fails unless it writes exactly one line,
    "wg: <text> (wg 0x..., <numbers>)", and dies by SIGABRT. */

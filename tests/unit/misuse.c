@@ -116,6 +116,21 @@ static void copied(void **state)
     expect_panic(close_a_copy, lost, "counter 2, waiters 0");
 }
 
+/* So a done notices each copy that lies nearby, as on the same stack. */
+static void nearby_addresses_have_different_marks(void **state)
+{
+    uintptr_t address = 8;
+    (void)state;
+    for (int i = 0; i < 10000; i++) {
+        const uint64_t mark = wg_mark_((wg_t *)address);
+        for (uintptr_t distance = 8; distance < 2440; distance += 8)
+            if (wg_mark_((wg_t *)(address + distance)) == mark)
+                fail_msg("%#lx and %lu bytes on", (unsigned long)address,
+                         (unsigned long)distance);
+        address = (address * 6364136223846793005 + 8) & ~(uintptr_t)7;
+    }
+}
+
 static wg_t garbage;
 
 static void add_to_garbage(void)
@@ -138,7 +153,7 @@ static void wait_for_garbage(void)
 
 static void never_initialised(void **state)
 {
-    static const char numbers[] = "counter -1515870811, waiters 631612837";
+    static const char numbers[] = "counter -1515870811, waiters 370085";
     (void)state;
     expect_panic(add_to_garbage, lost, numbers);
     expect_panic(done_on_garbage, lost, numbers);
@@ -202,6 +217,21 @@ static void invalid_argument(void **state)
     expect_panic(deadline_after_its_second, nsec, "counter 0, waiters 0");
 }
 
+static void wait_beside_as_many_as_there_may_be(void)
+{
+    wg_t wg = WG_INIT;
+    wg_add(&wg, 1);
+    wg.state |= 0xfffff;
+    wg_wait(&wg);
+}
+
+static void too_many_waiters(void **state)
+{
+    (void)state;
+    expect_panic(wait_beside_as_many_as_there_may_be, "too many waiters",
+                 "counter 1, waiters 1048575");
+}
+
 static void misuse_as_a_cancelled_thread(void)
 {
     pthread_cancel(pthread_self());
@@ -221,9 +251,11 @@ int main(void)
         TEST(negative_counter),
         TEST(counter_overflow),
         TEST(copied),
+        TEST(nearby_addresses_have_different_marks),
         TEST(never_initialised),
         TEST(add_to_a_closed_group),
         TEST(invalid_argument),
+        TEST(too_many_waiters),
         TEST(panic_outruns_a_pending_cancellation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
