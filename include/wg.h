@@ -191,9 +191,9 @@ static inline void wg_init_shared(wg_t *wg) { wg_init(wg); wg->tag = 1; }
 static inline bool wg_add_(wg_t *wg, int delta)
 {
     WG_RELEASES_(wg);
+    const uint64_t ones = wg_ones_(delta), mark = wg_mark_(wg);
     /* Release: what came before a done. Partners: all that acquire state.
        Acquire: who reaches 0 comes after all other dones. */
-    const uint64_t ones = wg_ones_(delta), mark = wg_mark_(wg);
     const uint64_t old = __atomic_fetch_add(&wg->state, ones, __ATOMIC_ACQ_REL);
     WG_ACQUIRED_(wg);
     /* ---- Unless waiters are inside, the object may be gone after a done. */
@@ -500,7 +500,7 @@ WG_COLD_ bool wg_add_slow_(wg_t *wg, int delta, uint64_t old)
         wg_panic_(wg, "wg_add called concurrently with wg_wait", now);
     if (counter == 0 && waiters) {
         uint32_t *const word = &wg->released;
-        const bool shared = wg_claim_(wg) == 0; /* while it is there */
+        const bool shared __attribute__((unused)) = wg_claim_(wg) == 0;
         /* Release: all accesses of this call come before what a waiter does
            with the memory. Partner: the acquire in wg_wait_slow_. */
         __atomic_store_n(word, 1, __ATOMIC_RELEASE);
@@ -519,7 +519,7 @@ WG_COLD_ bool wg_add_slow_(wg_t *wg, int delta, uint64_t old)
 /* Returns false if the deadline passed with the counter above 0. */
 WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns, bool from_now)
 {
-    const bool shared = wg_claim_(wg) == 0;
+    const bool shared __attribute__((unused)) = wg_claim_(wg) == 0;
     const int64_t start = from_now ? WG_NOW_NS() : 0;
     deadline_ns = deadline_ns < INT64_MAX - start ? start + deadline_ns
                                                   : INT64_MAX;

@@ -39,7 +39,6 @@ tidy='-*,clang-analyzer-*,bugprone-*,cert-*,concurrency-*,misc-*,performance-*'
 tidy+=',portability-*'
 tidy+=',-bugprone-easily-swappable-parameters' # any two integers side by side
 tidy+=',-misc-include-cleaner' # pthread_t is in bits/pthreadtypes.h
-tidy+=',-misc-no-recursion' # wg_add_slow_ may start over, once
 tidy+=',-misc-non-private-member-variables-in-classes' # wg_t is a C struct
 tidy+=',-clang-analyzer-security.insecureAPI.Deprecated*' # wants snprintf_s
 
@@ -87,6 +86,8 @@ languages() {
             "$cc -std=c++17" strict_cxx "${headers[@]/stdatomic.h/stddef.h}" \
             "${cxx_headers[@]}"
     done
+
+    check "a seam may ignore its arguments" bare_seam
 
     check "tcc gets one #error" tcc_stops
     check "gcc -fanalyzer finds nothing" clean gcc-12 analyzer
@@ -168,6 +169,20 @@ after_headers() {
                 -include "$header" "$build/only_wg.c"
         done
     done
+}
+
+# Only compiled: such a wait would never sleep.
+bare_seam() {
+    local seam=('-DWG_FUTEX_WAIT(word,expected,deadline,shared)=0'
+        '-DWG_FUTEX_WAKE(word,shared)=(void)0' '-DWG_NOW_NS()=0'
+        '-DWG_YIELD()=(void)0')
+    has gcc-12 g++-12 clang-19
+    compiles gcc-12 -std=c11 "${strict_c[@]}" "${seam[@]}" \
+        -c "$build/only_wg.c" -o "$out.o"
+    compiles clang-19 -std=c11 "${strict_c[@]}" "${seam[@]}" \
+        -c "$build/only_wg.c" -o "$out.o"
+    compiles g++-12 -std=c++11 "${strict_cxx[@]}" "${seam[@]}" \
+        -c "$build/only_wg.c" -o "$out.o"
 }
 
 # ---- Checkers ----
