@@ -3,15 +3,13 @@
  *
  *     cc -std=c11 -O2 -pthread -I../include wc.c -o pwc && ./pwc FILE...
  *
- * One worker for each file, at most as many at once as there are processors.
- * To make it yours, change struct job, count() and print().
+ * A worker for each file, at most as many at once as there are processors.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "wg.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,90 +23,67 @@ struct job {
     int width; /* that its numbers ask for; 0 if it could not be opened */
     int error; /* an errno value; 0 if it was read to its end */
 };
-
-static wg_t wg = WG_INIT;
 static sem_t slots;
 
-static void count(struct job *job)
+static void count(void *arg)
 {
-    FILE *file = fopen(job->path, "rb");
-    if (file != NULL) {
-        char buffer[1 << 16];
-        bool in_word = false;
+    struct job *const job = arg;
+    FILE *const file = fopen(job->path, "rb");
+    unsigned char buffer[1 << 16], last = ' ';
+    struct stat status;
+    if (file != NULL && fstat(fileno(file), &status) == 0) {
+        job->width = S_ISREG(status.st_mode) ? 1 : 7; /* as wc has it */
         for (size_t n; (n = fread(buffer, 1, sizeof buffer, file)) > 0;) {
             job->bytes += n;
-            for (size_t i = 0; i < n; i++) {
-                const bool is_space = isspace((unsigned char)buffer[i]);
+            for (size_t i = 0; i < n; last = buffer[i++]) {
                 job->lines += buffer[i] == '\n';
-                job->words += in_word && is_space;
-                in_word = !is_space;
+                job->words += isspace(last) && !isspace(buffer[i]);
             }
         }
-        job->words += in_word;
-        job->error = ferror(file) ? errno : 0;
-        struct stat status;
-        fstat(fileno(file), &status);
-        job->width = S_ISREG(status.st_mode) ? 1 : 7; /* as wc has it */
-        fclose(file);
-    } else {
-        job->error = errno;
     }
-}
-
-static void *worker(void *job)
-{
-    count(job);
+    job->error = file == NULL || ferror(file) ? errno : 0;
+    if (file != NULL)
+        fclose(file);
     sem_post(&slots);
-    wg_done(&wg); /* the last act: from here on the job is main's */
-    return NULL;
-}
-
-static int print(const struct job *job, int width)
-{
-    if (job->error != 0)
-        fprintf(stderr, "pwc: %s: %s\n", job->path, strerror(job->error));
-    if (job->width != 0)
-        printf("%*lu %*lu %*lu %s\n", width, job->lines, width, job->words,
-               width, job->bytes, job->path);
-    return job->error != 0;
 }
 
 int main(int argc, char **argv)
 {
-    const int files = argc - 1;
     struct job *const jobs =
-        files > 0 ? calloc((size_t)argc, sizeof *jobs) : NULL;
+        argc < 2 ? NULL : calloc((size_t)argc, sizeof *jobs);
     if (jobs == NULL) {
-        fputs(files > 0 ? "pwc: out of memory\n" : "usage: pwc FILE...\n",
-              stderr);
+        fputs(argc < 2 ? "usage: pwc FILE...\n" : "pwc: no memory\n", stderr);
         return 2;
     }
+    struct job *const total = &jobs[argc - 1]; /* the last */
+    wg_t wg = WG_INIT;
     sem_init(&slots, 0, (unsigned)sysconf(_SC_NPROCESSORS_ONLN));
-    for (int i = 0; i < files; i++) {
-        pthread_t thread;
-        jobs[i].path = argv[i + 1];
+    for (struct job *job = jobs; job < total; job++) {
+        job->path = *++argv;
         sem_wait(&slots);
-        wg_add(&wg, 1); /* before the worker starts */
-        if (pthread_create(&thread, NULL, worker, &jobs[i]) == 0)
-            pthread_detach(thread);
-        else
-            worker(&jobs[i]); /* no thread to be had: do it here */
+        if (wg_go(&wg, count, job) != 0)
+            count(job); /* no thread to be had: do it here */
     }
     wg_wait(&wg);
 
-    struct job *const total = &jobs[files];
     int width = 1, status = 0;
     *total = (struct job){.path = "total", .width = 1};
-    for (int i = 0; i < files; i++) {
-        total->lines += jobs[i].lines;
-        total->words += jobs[i].words;
-        total->bytes += jobs[i].bytes;
-        width = jobs[i].width > width ? jobs[i].width : width;
+    for (const struct job *job = jobs; job < total; job++) {
+        total->lines += job->lines;
+        total->words += job->words;
+        total->bytes += job->bytes;
+        width = job->width > width ? job->width : width;
     }
     const int digits = snprintf(NULL, 0, "%lu", total->bytes);
     width = digits > width ? digits : width;
-    for (int i = 0; i < files + (files > 1); i++)
-        status |= print(&jobs[i], width);
+    for (const struct job *job = jobs; job < total + (argc > 2); job++) {
+        if (job->error != 0)
+            fprintf(stderr, "pwc: %s: %s\n", job->path, strerror(job->error));
+        if (job->width != 0)
+            printf("%*lu %*lu %*lu %s\n", width, job->lines, width, job->words,
+                   width, job->bytes, job->path);
+        status |= job->error != 0;
+    }
     free(jobs);
     return status;
 }
