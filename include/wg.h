@@ -523,6 +523,7 @@ WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns, bool from_now)
     const int64_t start = from_now ? WG_NOW_NS() : 0;
     deadline_ns = deadline_ns < INT64_MAX - start ? start + deadline_ns
                                                   : INT64_MAX;
+
     /* Not registered yet, so a counter of 0 is enough to leave. */
     for (int looks = 0; !wg_try_wait(wg) && looks < WG_SPIN; looks++) {
 #if defined(__x86_64__) || defined(__i386__)
