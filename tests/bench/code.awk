@@ -1,7 +1,8 @@
 # Reads a disassembly (objdump -d) of fast.c, linked, and prints for each of its
 # functions, the part that the compiler split off (.cold) included:
-#     NAME INSTRUCTIONS ATOMICS FENCES FRAME CALLS
-# FRAME counts pushes and the like, CALLS branches to other functions.
+#     NAME INSTRUCTIONS ATOMICS FENCES FRAME CALLS TOUCHES
+# FRAME counts pushes and the like, CALLS branches to other functions, TOUCHES
+# instructions that access memory.
 
 /^[0-9a-f]+ <.*>:$/ {
     name = $2
@@ -27,6 +28,9 @@ current != "" && /^ +[0-9a-f]+:/ {
         word[1] ~ /^stl?xr/ || (word[1] == "xchg" && line ~ /\(/)) {
         atomics[current]++
     }
+    if ((line ~ /\(%r/ && word[1] !~ /^lea/) || line ~ /\[x/) {
+        touches[current]++
+    }
     if (word[1] ~ /^(mfence|lfence|sfence|dmb|dsb)/) {
         fences[current]++
     }
@@ -51,7 +55,7 @@ current != "" && /^ +[0-9a-f]+:/ {
 END {
     for (i = 1; i <= functions; i++) {
         f = order[i]
-        printf "%s %d %d %d %d %d\n", f, instructions[f], atomics[f],
-            fences[f], frame[f], calls[f]
+        printf "%s %d %d %d %d %d %d\n", f, instructions[f], atomics[f],
+            fences[f], frame[f], calls[f], touches[f]
     }
 }
