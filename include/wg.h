@@ -1,79 +1,171 @@
 /*
  * wg.h - Go's sync.WaitGroup for C11 and C++11 on Linux
  *
- * A wait group counts what is still running: one thread adds, each worker
- * counts down as its last act, any number of threads wait until nothing is
- * left. 16 bytes, no allocation, no destroy call, nothing to link.
+ * A wait group counts what is still running. One thread adds, each worker
+ * counts down when its work is done, and any number of threads wait until
+ * nothing is left. 16 bytes, no allocation, no destroy call, nothing to link.
  *
  *     static wg_t wg = WG_INIT;
  *     wg_add(&wg, 3);        before the three workers start
- *     wg_done(&wg);          in each worker, last
+ *     wg_done(&wg);          in each worker, when its work is done
  *     wg_wait(&wg);          returns once all three have called wg_done
  *
+ * This comment is the manual. After it come the interface with a comment for
+ * each call, the layout of the object, the memory order, and then the code.
+ *
  * CONTRACT
- *   First add     A wg_add that finds the counter at 0 comes before the waits
- *                 that are meant for it: add, then start the workers. While
- *                 the counter is above 0, anybody may add at any time.
- *   Reuse         The next round's first add comes after every wait of the
- *                 last round has returned.
- *   Lifetime      A group may live anywhere, the stack included. Free it once
- *                 your own wait has returned and no other thread is still
- *                 inside one, or once you have joined the others. The wg_done
- *                 that released you does not touch it any more by then.
- *   Address       After its first add a group must not be copied or moved.
- *   Processes     What several processes map is initialised as shared. In a
- *                 forked child, wg_init a group that others were waiting on.
+ *   First add     An add that finds the counter at 0 comes before the waits
+ *                 that are meant for it: add first, then start the worker.
+ *                 While the counter is above 0, anybody may add at any time.
+ *                 wg_try_add and wg_go may be called at any time at all.
+ *   Reuse         The next round's first wg_add comes after every wait of the
+ *                 last round has returned. wg_try_add and wg_go wait for that
+ *                 themselves.
+ *   Lifetime      A group may live anywhere, on the stack too. It may be freed
+ *                 by the thread whose own wait has returned true, as soon as
+ *                 no other thread is inside a call on it or can still begin
+ *                 one. The wg_done that released the wait does not count: it
+ *                 does not touch the group any more. A thread that has joined
+ *                 all others may free it, too.
+ *   Timeouts      After a timed wait has returned false, the group is still in
+ *                 use: the workers have yet to count down. A function that
+ *                 holds the group on its stack must not return then.
+ *   Not a join    A wait says that the work is done, not that the threads have
+ *                 ended. They may still be on their way out, through your code
+ *                 and their exit destructors. Join them before dlclose, and
+ *                 where you need what those destructors do.
+ *   Address       After its first add, a group must not be copied or moved.
  *   Signals       wg_add, wg_done, wg_try_wait and wg_count may be called in
- *                 handlers; waits go on after one. Only wg_go changes errno.
- *   Cancellation  No call is a cancellation point. Asynchronous: not supported.
- *   Order         What a thread did before its wg_done happens before the
- *                 return of every wait that the wg_done helped to release.
- *   Cost          A done is one atomic operation, on one word for all threads.
- *                 wg_add(&wg, -k) is cheaper than k of them.
+ *                 signal handlers. A wait goes on after a handler has run.
+ *                 Do not leave a wait by siglongjmp: it stays counted.
+ *   Cancellation  No call is a cancellation point. Asynchronous cancellation
+ *                 inside a call leaves the group unusable.
+ *   errno         Every call but wg_go leaves errno as it was.
+ *   Processes     A group in memory that several processes map is initialised
+ *                 by wg_init_shared, by one of them, before the others use it.
+ *                 Memory full of zeros is a valid private group, so keep them
+ *                 out by other means until then. 32-bit and 64-bit processes
+ *                 may share a group.
+ *   Fork          The child has none of the parent's other threads. A private
+ *                 group that was in use has to be initialised again there.
+ *   Killed        A process that is killed before it has counted down leaves
+ *                 the count up: use timed waits. One that is killed inside a
+ *                 call leaves the group unusable. Both end with wg_init_shared,
+ *                 once nobody uses the group.
  *
- * MISUSE writes one line to standard error by one write, then calls abort():
+ * ORDER
+ *   What a thread did before its wg_done happens before the return of every
+ *   wait that it helped to release, and before the return of the wg_done that
+ *   returned true. A wg_try_add that returned false comes after wg_close.
+ *   Positive adds give no order.
+ *
+ * COST
+ *   An add or done is one atomic operation on one word that all threads share.
+ *   wg_add(&wg, -k) is cheaper than k calls of wg_done. System calls: none,
+ *   unless a thread has to sleep, and one to wake any number of sleepers. A
+ *   wait that has to wait pauses for a bounded time, then sleeps. Nothing
+ *   yields. "Waiting", below, says how long.
+ *
+ * MISUSE
+ *   writes one line to standard error by a single write, then calls abort():
+ *
  *     wg: negative counter (wg 0x7ffd5e8f1c20, counter -1, waiters 0)
- *   negative counter: more dones than adds
- *   counter overflow: it would pass INT32_MAX
- *   wg_add called concurrently with wg_wait: an add from 0, a waiter inside
- *   reused before previous wg_wait has returned: the same, seen by the waiter
- *   copied or moved after first use, or never initialised: a wait sees every
- *     copy, an add or done all but one in 1024
- *   wg_add on a closed group: an add from 0 after wg_close
- *   invalid argument: ... to wg_try_add or wg_wait_until
- *   too many waiters: more than 1048575 at once
- *   futex wait failed: ... the system lets no thread sleep
  *
- * CONFIGURATION by macros before the #include; none changes the layout
- *   WG_PANIC(message)   called with that line, less its newline, in place of
- *                       the write; if it returns, abort() follows
- *   WG_SPIN             how often a wait looks again before it sleeps: so often
- *                       after a pause, then after a yield; 64 unless defined
- *   WG_NO_THREADS       leaves out wg_go and <pthread.h>
- *   WG_FUTEX_WAIT, WG_FUTEX_WAKE, WG_NOW_NS, WG_YIELD   see "The seam". With
- *                       these no system header is included; wg_wait_until and
- *                       wg_go need <time.h> and <pthread.h> included before
- *   WG_VALGRIND         tells Helgrind and DRD what is ordered
- *   WG_ALLOW_LIBATOMIC  see the #error that names it
+ *   invalid argument: ...
+ *       wg_try_add of less than 1, or a tv_nsec outside 0..999999999.
+ *   copied or moved after first use, or never initialised
+ *       The group is not where its first add found it, or the memory holds
+ *       garbage. Also: a private group that two processes map at different
+ *       addresses, and one that is shared with version 1 of this header.
+ *   negative counter
+ *       More was counted down than was added.
+ *   counter overflow
+ *       The counter would pass INT32_MAX.
+ *   wg_add on a closed group
+ *       An add from 0 after wg_close.
+ *   wg_add called concurrently with wg_wait
+ *       An add from 0 while a waiter of the last round is still inside.
+ *   reused before previous wg_wait has returned
+ *       The same, found by that waiter. One line or both may appear.
+ *   too many waiters
+ *       More than 1048575 at once.
+ *   futex wait failed: ..., clock failed: ...
+ *       The system does not let threads sleep, or tell the time: a seccomp
+ *       filter, for example.
+ *
+ *   The numbers are those that the failing call has seen. Where several texts
+ *   fit, the one that stands first above is written.
+ *
+ *   Not caught:
+ *   - An add inside the worker, which may come after the wait. Builds with
+ *     ThreadSanitizer report it.
+ *   - A done too many while others are still counted.
+ *   - A copy, once in 1024 pairs of addresses; a copy of a shared group; a
+ *     copy that nobody adds to or counts down, and that is waited for at 0.
+ *   - A group that is gone, such as one on the stack of a function that
+ *     returned after a timed-out wait. wg_init on a group in use.
+ *   - A private group that several processes map at the same address.
+ *
+ * CONFIGURATION
+ *   by macros before the #include. None changes the layout.
+ *   WG_PANIC(message)   is called with the line of a misuse, without its
+ *                       newline, in place of the write. If it returns, abort()
+ *                       follows.
+ *   WG_SPIN             how often a wait pauses before it sleeps; 0: it sleeps
+ *                       at once. See "Waiting".
+ *   WG_NO_THREADS       leaves out wg_go and <pthread.h>.
+ *   WG_FUTEX_WAIT, WG_FUTEX_WAKE, WG_NOW_NS
+ *                       replace the system. See "The seam". The header then
+ *                       includes no system header: wg_wait_until and wg_go are
+ *                       there if <time.h> and <pthread.h> came first.
+ *   WG_VALGRIND         tells Helgrind and DRD what is ordered.
+ *   WG_ALLOW_LIBATOMIC  see the #error that names it.
+ *
  * SPDX-License-Identifier: MIT-0
  */
-#if defined(WG_VERSION) && WG_VERSION != 10000 /* 1.0.0, as below */
+
+/* ---- May it be compiled? ---- */
+/* Each #error is the only one: the rest of the file is left out then. Cppcheck
+   knows neither the compiler nor the system, and shall read on. */
+#if defined(WG_VERSION) && WG_VERSION != 20000 /* 2.0.0, as below */
 #error "wg.h: two different versions in one translation unit; keep one"
 #elif !defined(__CPPCHECK__) && (!defined(__ATOMIC_ACQ_REL) || \
     (defined(__cplusplus) && __cplusplus < 201103L) || \
-    (!defined(__cplusplus) && __STDC_VERSION__ + 0 < 201112L))
+    (!defined(__cplusplus) && __STDC_VERSION__ + 0 < 201112L) || \
+    (!defined(__cplusplus) && defined(__STDC_NO_ATOMICS__)))
 #error "wg.h: needs C11 or C++11 or later, by gcc, clang or their like"
-#elif !defined(__linux__) && !defined(WG_FUTEX_WAIT) && !defined(__CPPCHECK__)
+#elif !defined(__CPPCHECK__) && \
+    (defined(WG_FUTEX_WAIT) || defined(WG_FUTEX_WAKE) || defined(WG_NOW_NS)) && \
+    !(defined(WG_FUTEX_WAIT) && defined(WG_FUTEX_WAKE) && defined(WG_NOW_NS))
+#error "wg.h: define all of WG_FUTEX_WAIT, WG_FUTEX_WAKE, WG_NOW_NS, or none"
+#elif !defined(__CPPCHECK__) && !defined(__linux__) && !defined(WG_FUTEX_WAIT)
 #error "wg.h: needs Linux, or your own WG_FUTEX_WAIT and the rest of the seam"
-#elif !defined(__GCC_HAVE_SYNC_COMPARE_AND_SWAP_8) && \
-    !defined(WG_ALLOW_LIBATOMIC) && !defined(__CPPCHECK__)
+#elif !defined(__CPPCHECK__) && !defined(WG_ALLOW_LIBATOMIC) && \
+    !defined(__GCC_HAVE_SYNC_COMPARE_AND_SWAP_8)
 #error "wg.h: no lock-free 64-bit atomics here. With libatomic's locks, adds get lost between processes and hang in signal handlers; for neither, define WG_ALLOW_LIBATOMIC and link -latomic"
 #elif !defined(WG_VERSION)
-#define WG_VERSION_MAJOR 1
+
+/* The layout of wg_t is an ABI between translation units, languages, processes
+   and releases. MAJOR names it: it changes whenever the meaning of a bit does.
+   Groups that two MAJOR versions share abort instead of misunderstanding. */
+#define WG_VERSION_MAJOR 2
 #define WG_VERSION_MINOR 0
 #define WG_VERSION_PATCH 0
 #define WG_VERSION /* 1.2.3 is 10203 */ \
     (WG_VERSION_MAJOR * 10000 + WG_VERSION_MINOR * 100 + WG_VERSION_PATCH)
+
+/* What is declared from here on is not ours to hide, whatever the includer has
+   said before: it is in the C library. */
+#pragma GCC visibility push(default)
+#ifdef __cplusplus /* warnings that ask for C++ where this has to be C, too */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wold-style-cast"
+#pragma GCC diagnostic ignored "-Wzero-as-null-pointer-constant"
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Wuseless-cast"
+#endif
+#endif
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -85,9 +177,339 @@
 #ifndef WG_NO_THREADS
 #include <pthread.h>
 #endif
-#elif !defined(WG_FUTEX_WAKE) || !defined(WG_NOW_NS) || !defined(WG_YIELD)
-#error "wg.h: define all of WG_FUTEX_WAIT, WG_FUTEX_WAKE, WG_NOW_NS, WG_YIELD"
 #endif
+
+/* ---- C and C++ ---- */
+/* C uses the standard's atomics. C++ works on the same bits by the operations
+   that gcc and clang build them from: std::atomic would be another type, and
+   its groups would not all be initialised before the program starts. All
+   private names end in an underscore; private macros are undefined at the end. */
+#ifdef __cplusplus
+#define WG_ATOMIC_
+#define WG_STATIC_ASSERT_ static_assert
+enum {
+    wg_relaxed_ = __ATOMIC_RELAXED,
+    wg_acquire_ = __ATOMIC_ACQUIRE,
+    wg_release_ = __ATOMIC_RELEASE,
+    wg_acq_rel_ = __ATOMIC_ACQ_REL
+};
+#define wg_load_(object, order) __atomic_load_n(object, wg_##order##_)
+#define wg_store_(object, value, order) \
+    __atomic_store_n(object, value, wg_##order##_)
+#define wg_exchange_(object, value, order) \
+    __atomic_exchange_n(object, value, wg_##order##_)
+#define wg_fetch_add_(object, value, order) \
+    __atomic_fetch_add(object, value, wg_##order##_)
+#define wg_fetch_or_(object, value, order) \
+    __atomic_fetch_or(object, value, wg_##order##_)
+#define wg_compare_exchange_weak_(object, expected, value, order, failure) \
+    __atomic_compare_exchange_n(object, expected, value, true, \
+                                wg_##order##_, wg_##failure##_)
+#else
+#include <stdatomic.h>
+#define WG_ATOMIC_ _Atomic
+#define WG_STATIC_ASSERT_ _Static_assert
+#define wg_load_(object, order) \
+    atomic_load_explicit(object, memory_order_##order)
+#define wg_store_(object, value, order) \
+    atomic_store_explicit(object, value, memory_order_##order)
+#define wg_exchange_(object, value, order) \
+    atomic_exchange_explicit(object, value, memory_order_##order)
+#define wg_fetch_add_(object, value, order) \
+    atomic_fetch_add_explicit(object, value, memory_order_##order)
+#define wg_fetch_or_(object, value, order) \
+    atomic_fetch_or_explicit(object, value, memory_order_##order)
+#define wg_compare_exchange_weak_(object, expected, value, order, failure) \
+    atomic_compare_exchange_weak_explicit(object, expected, value, \
+                                          memory_order_##order, \
+                                          memory_order_##failure)
+#endif
+
+/* ---- The object ---- */
+
+/* The bits of state and the values of word; "The words", below, has the
+   meaning of each. */
+enum wg_bits_ {
+    WG_MARK_ = 0x7ff00000,
+    WG_MARK_ODD_ = 1 << 20,
+    WG_MARK_SHARED_ = 2 << 20,
+    WG_WAITERS_ = (1 << 20) - 1,
+
+    WG_AWAKE_ = 0,
+    WG_ASLEEP_ = 1,
+    WG_RELEASED_ = 2
+};
+
+/* A wait group: a counter that threads can wait for. Initialise it by WG_INIT
+   or wg_init; memory full of zeros will do, too. It needs no destroying. It must
+   not be copied or moved once it is in use; in C++ it cannot be. Use it by the
+   calls below only: the members are private. */
+typedef struct wg {
+    WG_ATOMIC_ uint64_t state __attribute__((aligned(8)));
+    WG_ATOMIC_ uint32_t word __attribute__((aligned(4)));
+    WG_ATOMIC_ uint8_t race; /* for ThreadSanitizer: see "The detector" */
+    uint8_t spare[3];        /* 0 */
+#ifdef __cplusplus
+    constexpr wg() : state(0), word(0), race(0), spare() {}
+    /* Of two arguments, so that nothing converts to a group. */
+    constexpr wg(wg_bits_ mark, int) : state(mark), word(0), race(0), spare() {}
+    wg(const wg &) = delete;
+    wg &operator=(const wg &) = delete;
+#endif
+} wg_t;
+
+WG_STATIC_ASSERT_(sizeof(wg_t) == 16 && __alignof__(wg_t) == 8 &&
+                  offsetof(wg_t, word) == 8 && offsetof(wg_t, race) == 12,
+                  "the layout of wg_t is an ABI");
+
+/* ---- The interface ---- */
+#define WG_CHECK_RESULT_ __attribute__((warn_unused_result))
+
+/* WG_INIT initialises a private group, one that the threads of one process use:
+       static wg_t wg = WG_INIT;
+   WG_INIT_SHARED initialises a group in memory that several processes map. */
+#ifdef __cplusplus
+#define WG_INIT {}
+#define WG_INIT_SHARED {WG_MARK_SHARED_, 0}
+#else
+#define WG_INIT {0}
+#define WG_INIT_SHARED {WG_MARK_SHARED_, 0, 0, {0}}
+#endif
+
+/* Makes *wg a private group with a counter of 0, whatever the memory held
+   before. Call it on memory that has just been allocated, to open a closed
+   group again, and in a forked child on a group that was in use. No other thread
+   may be inside a call on the group, and who uses it next must be told so after
+   this has returned: it gives no order. Nothing checks that. */
+static inline void wg_init(wg_t *wg);
+
+/* Makes *wg a group with a counter of 0 for all processes that map its memory,
+   at whatever addresses. One process calls it, before the others use the group;
+   they must be kept out until it has returned. Also the way to repair a group
+   whose process was killed, once nobody uses it. Nothing checks that. */
+static inline void wg_init_shared(wg_t *wg);
+
+/* Adds delta to the counter. It may be negative, and 0 does nothing. If a
+   negative delta brings the counter to 0, all waiting threads are released.
+   Any thread may call it, and signal handlers. An add that finds the counter at
+   0 comes before the waits that are meant for it, and after the waits of the
+   last round have returned. A negative delta orders as wg_done does; a positive
+   one gives no order. Aborts if the counter would become negative or pass
+   INT32_MAX, and for an add from 0 if the group is closed or still has waiters,
+   or if it was copied. */
+static inline void wg_add(wg_t *wg, int delta);
+
+/* Subtracts 1 from the counter: one of those that were added is done. If that
+   brings the counter to 0, all waiting threads are released. Any thread may
+   call it, and signal handlers.
+   Returns true to the one call of a round that brought the counter to 0. This
+   is the place for a continuation, such as a callback; it must not touch the
+   group if a waiter may free it.
+   What the caller did before happens before the return of each wait that this
+   helps to release. A call that returns true comes after all other dones of the
+   round. Aborts if nothing was left to count down, or if the group was copied. */
+static inline bool wg_done(wg_t *wg);
+
+/* Waits until the counter is 0; returns at once if it is. Any number of threads
+   may wait. Signal handlers may not. It goes on after a signal handler has run,
+   and is no cancellation point. It pauses for a while, then sleeps.
+   All that was done before the wg_done calls of the round has happened before
+   it returns. The group may then be freed, unless other threads may still call
+   something on it. The workers have counted down, but may not have ended yet: a
+   wait is not a join. Aborts if the group is reused while this wait is still
+   inside, was copied, has too many waiters, or if the system lets no thread
+   sleep. */
+static inline void wg_wait(wg_t *wg);
+
+/* Returns true if the counter is 0, false if not. Never blocks and never aborts.
+   Any thread may call it, and signal handlers. True gives the order that wg_wait
+   gives, and the group may be freed as after wg_wait; false gives none. */
+static inline bool wg_try_wait(wg_t *wg);
+
+/* Waits as wg_wait does, for timeout_ns nanoseconds at most. Returns true if the
+   counter reached 0, with the order that wg_wait gives; false if the time was
+   up. Then this thread is no waiter any more, but the group is still in use:
+   the workers have yet to count down, so it must not be freed. A timeout_ns of 0
+   or less only looks, as wg_try_wait does; INT64_MAX waits without end. May last
+   longer by the pauses of one wait. Aborts as wg_wait does, or if the clock
+   cannot be read. */
+static inline bool wg_wait_for(wg_t *wg, int64_t timeout_ns) WG_CHECK_RESULT_;
+
+#ifdef CLOCKS_PER_SEC /* <time.h> is there */
+/* Waits as wg_wait does, until a time of CLOCK_MONOTONIC at most. That is the
+   clock of clock_gettime(CLOCK_MONOTONIC, ...); -std=c11 hides both unless
+   _POSIX_C_SOURCE is defined. The clock of timespec_get is another one, whose
+   times would be decades away. Returns true if the counter reached 0, with the
+   order that wg_wait gives; false if the time has come. Then this thread is no
+   waiter any more, but the group is still in use and must not be freed. With a
+   deadline in the past it only looks, as wg_try_wait does. May last longer by
+   the pauses of one wait. Aborts if tv_nsec is not in 0..999999999, if the clock
+   cannot be read, and as wg_wait does. */
+static inline bool wg_wait_until(wg_t *wg, const struct timespec *deadline)
+    WG_CHECK_RESULT_;
+#endif
+
+/* Closes the group: from now on wg_try_add returns false, wg_go returns
+   ECANCELED, and an add from 0 is misuse. What is counted may go on, and may add
+   while it is. Any thread may call it, more than once; signal handlers may not.
+   To close and then wait is safe against any number of wg_try_add calls: each
+   returns false, or is waited for. What the caller did before happens before a
+   wg_try_add returns false. wg_init opens the group again. Aborts if the group
+   was copied. */
+static inline void wg_close(wg_t *wg);
+
+/* Adds delta, 1 or more, to the counter, unless the group is closed. Returns
+   false if and only if it is closed; nothing has changed then. Any thread may
+   call it at any time, but not signal handlers: while the waiters of a finished
+   round are on their way out, it waits until they have left. True gives no
+   order; false comes after the wg_close. Aborts if delta is less than 1, if the
+   counter would pass INT32_MAX, or if the group was copied. */
+static inline bool wg_try_add(wg_t *wg, int delta) WG_CHECK_RESULT_;
+
+#if defined(PTHREAD_CREATE_DETACHED) && !defined(WG_NO_THREADS)
+/* Go's wg.Go: adds 1, runs fn(arg) in a new detached thread, and subtracts 1
+   when fn returns, or when it ends the thread by pthread_exit or is cancelled.
+   Any thread may call it at any time, as wg_try_add; signal handlers may not.
+   Returns 0, or an errno value, with the counter as before: ECANCELED if the
+   group is closed, ENOMEM or EAGAIN if there is no memory or no thread to be
+   had. The caller may then run fn(arg) itself, unless such tasks wait for each
+   other. What the caller did before happens before fn. The thread has the
+   default attributes: its stack is as `ulimit -s` or pthread_setattr_default_np
+   has it. A fn that aborts, or that is left by a C++ exception, ends the program
+   and releases nobody. May change errno. Aborts as wg_try_add does. */
+static inline int wg_go(wg_t *wg, void (*fn)(void *), void *arg)
+    WG_CHECK_RESULT_;
+#endif
+
+/* Go's `defer wg.Done()`: calls wg_done(wg) when the enclosing scope is left, by
+   return, break, goto or a C++ exception. It is a declaration, and evaluates wg
+   once, at once. In C, pthread_exit leaves a scope that way only in code that is
+   compiled with -fexceptions. */
+#define WG_DEFER_DONE(wg) WG_DEFER_DONE_AT_(wg, __LINE__)
+#define WG_DEFER_DONE_AT_(wg, line) WG_DEFER_DONE_AS_(wg, line)
+#define WG_DEFER_DONE_AS_(wg, line) \
+    wg_t *const wg_deferred_##line##_ \
+        __attribute__((cleanup(wg_deferred_done_), unused)) = (wg)
+
+/* Returns the counter as it was a moment ago: for progress displays and logs.
+   Any thread may call it, and signal handlers. It gives no order, and by the
+   time it returns the counter may be another: do not decide by it. */
+static inline int wg_count(const wg_t *wg);
+
+/* ---- The words ----
+ *
+ * state   changed by every call, always by one atomic read-modify-write
+ *   bits 63..32  counter  int32. Below 0 only when an abort is on its way.
+ *   bit  31      closed   Set by wg_close, cleared by wg_init.
+ *   bits 30..20  mark     0: no add has been made yet. 2: shared between
+ *                         processes, from initialisation on. Odd: a hash of the
+ *                         object's address, set by the first add.
+ *   bits 19..0   waiters  How many have registered and not left yet. Each adds
+ *                         and subtracts itself.
+ *
+ * word    what waiters sleep on
+ *   0 awake     Nobody sleeps.
+ *   1 asleep    Somebody sleeps or is about to. Set by a waiter before it
+ *               sleeps. Legal to be set without need, as by a waiter that has
+ *               timed out: the next release makes one system call in vain.
+ *               Illegal to clear: the wake of a later sleeper would get lost.
+ *   2 released  The round is over. Set by the call that brings the counter to 0
+ *               while there are waiters. Cleared by the last of them, before it
+ *               takes itself off state.
+ *
+ * The mark finds copies, and says who has to be woken: it comes with the value
+ * that a read-modify-write returns, so a done need not read anything else of an
+ * object that may be gone by then. Legal to miss a copy, illegal to accuse what
+ * did not move.
+ */
+#define WG_CLOSED_ ((uint64_t)1 << 31)
+
+static inline int32_t wg_counter_(uint64_t state)
+{
+    return (int32_t)(state >> 32);
+}
+
+/* What to add to state to add n to the counter. */
+static inline uint64_t wg_ones_(int n)
+{
+    return (uint64_t)(int64_t)n << 32;
+}
+
+static inline uint32_t wg_waiters_(uint64_t state)
+{
+    return (uint32_t)state & WG_WAITERS_;
+}
+
+/* Whether waiters of a finished round are still on their way out. */
+static inline bool wg_is_leaving_(uint64_t state)
+{
+    return wg_counter_(state) == 0 && wg_waiters_(state) != 0;
+}
+
+static inline bool wg_is_shared_(uint64_t state)
+{
+    return (state & WG_MARK_) == WG_MARK_SHARED_;
+}
+
+/* The mark of a private group at this address. Bits 34..3 count: none of them
+   is part of a pointer's tag. The multiplier is the golden ratio of 2^31, which
+   keeps neighbours apart: no two groups less than 2440 bytes apart agree. It is
+   not that of version 1, so groups that both use are found. */
+static inline uint64_t wg_mark_(const wg_t *wg)
+{
+    return (((uint32_t)((uintptr_t)wg >> 3) * 0x4f1bbcddU) & WG_MARK_) |
+           WG_MARK_ODD_;
+}
+
+/* Whether state has the mark that a group in use has here. Reads no memory. */
+static inline bool wg_is_marked_(const wg_t *wg, uint64_t state)
+{
+    return (state & WG_MARK_) == wg_mark_(wg) || wg_is_shared_(state);
+}
+
+/* Whether state may be that of an initialised group without a mark: one whose
+   first add has not been made, or is just being made. Relaxed: it looks for
+   garbage, which was there before all threads. */
+static inline bool wg_is_unmarked_(wg_t *wg, uint64_t state)
+{
+    return (state & WG_MARK_) == 0 && !wg_is_leaving_(state) &&
+           wg_load_(&wg->word, relaxed) <= WG_RELEASED_ &&
+           wg_load_(&wg->race, relaxed) == 0 &&
+           (wg->spare[0] | wg->spare[1] | wg->spare[2]) == 0;
+}
+
+/* ---- Memory order ----
+ *
+ * The one guarantee: what came before a done happens before the return of the
+ * waits that it helps to release. Dones are releases, waits are acquires, and
+ * the link between them is state. It changes by atomic read-modify-writes only,
+ * so all its values form one release sequence: who acquires any of them comes
+ * after every call that has released an earlier one, whatever lies between. So
+ * positive adds, registering and leaving may be weaker where nobody is promised
+ * order by them.
+ *
+ * What makes it tricky is the death of the object: a waiter may free it as soon
+ * as it returns. Were a waiter to go by the counter, this would happen:
+ *
+ *     wg_done                              wg_wait
+ *     state: counter 1 -> 0
+ *                                          counter is 0: returns, group freed
+ *     word 1 -> 2: into freed memory
+ *
+ * So a registered waiter leaves only when it has seen word at 2, which is the
+ * releasing call's last access; or when it has taken itself off state while the
+ * counter was still above 0. A wait that is not registered goes by the counter:
+ * without registered waiters, the operation that brings the counter to 0 is the
+ * last access of its call.
+ *
+ * Waiters register first and take themselves off last. While one is inside,
+ * no new round begins: wg_add aborts, wg_try_add waits. So word stays at 2 until
+ * all have seen it.
+ *
+ * The futex is for sleeping, never for ordering.
+ */
+
+/* ---- Race detectors ---- */
 #ifdef WG_VALGRIND
 #include <valgrind/helgrind.h>
 /* Off by one: DRD objects if a dead group's address becomes a mutex's. */
@@ -100,220 +522,203 @@
 #define WG_ACQUIRED_(wg) (void)0
 #endif
 
-/* ---- The object ---- */
-/* The layout is an ABI between translation units, languages, processes and
-   versions of this file. Once in use, the members are for __atomic builtins
-   only, which C and C++ share; _Atomic and std::atomic would be two types. */
-typedef struct wg {
-    uint64_t state __attribute__((aligned(8)));
-    uint32_t released __attribute__((aligned(4)));
-    uint32_t tag __attribute__((aligned(4)));
-#ifdef __cplusplus
-    constexpr wg(uint64_t s = 0, uint32_t r = 0, uint32_t t = 0)
-        : state(s), released(r), tag(t) {}
+/* The detector: ThreadSanitizer sees an add inside the worker, the commonest
+   mistake, by a race on a byte that nothing else uses. An add from 0 stores it,
+   atomically, so that two such adds do not race; a wait reads it, plainly. If
+   nothing orders the add before the wait, that is a data race, in whatever order
+   they happen to run. The read comes first of all, when a done has not ordered
+   anything yet. Positive adds are relaxed, so they do not order it either. */
+#ifdef __has_feature
+#if __has_feature(thread_sanitizer)
+#define WG_TSAN_
 #endif
-} wg_t;
+#endif
+#if defined(WG_TSAN_) || defined(__SANITIZE_THREAD__)
+#define WG_ADDS_FROM_0_(wg) wg_store_(&(wg)->race, 0, relaxed)
+#define WG_WAITS_(wg) \
+    (void)*((const volatile char *)(wg) + offsetof(wg_t, race))
+#else
+#define WG_ADDS_FROM_0_(wg) (void)0
+#define WG_WAITS_(wg) (void)0
+#endif
 
-/* ---- The word ----
- *
- *   state     changed by every call, always by one atomic read-modify-write
- *     bits 63..32  counter  int32; outside 0..INT32_MAX is misuse
- *     bit  31      closed   set by wg_close, cleared by wg_init only
- *     bits 30..20  mark     0: no add yet, or shared; else odd, a hash of tag
- *     bits 19..0   waiters  registered to be released and not yet off again
- *   released  the futex word: 1 while the waiters of a finished round leave.
- *             Set by the call that brings the counter to 0 when there are any,
- *             cleared by the last of them, before it takes itself off state
- *   tag       0: unused; 1: shared between processes; else bits 34..3 of the
- *             address, stored by the first add
- *
- * Tag and mark find copies: legal to miss one, illegal to accuse what did not
- * move. A done goes by the mark, which comes with the counter: later the object
- * may be gone, and to read tag before would fetch a contended line twice.
- */
-#define WG_CLOSED_ ((uint64_t)1 << 31)
-enum { WG_MARK_ = 0x7ff00000, WG_ODD_ = 1 << 20, WG_WAITERS_ = WG_ODD_ - 1,
-       WG_SHARED_ = 1, WG_SECOND_ = 1000000000 };
-typedef char wg_layout_[sizeof(wg_t) == 16 && __alignof__(wg_t) == 8 &&
-    offsetof(wg_t, released) == 8 && offsetof(wg_t, tag) == 12 ? 1 : -1];
-
-static inline int32_t wg_counter_(uint64_t s) { return (int32_t)(s >> 32); }
-/* What to add to the word to add n to the counter. */
-static inline uint64_t wg_ones_(int n) { return (uint64_t)(int64_t)n << 32; }
-static inline uint32_t wg_tag_(const wg_t *wg)
-{
-    return (uint32_t)((uintptr_t)wg >> 3);
-}
-/* Fibonacci hashing: less than 2440 bytes apart, no two addresses agree. */
-static inline uint64_t wg_mark_(const wg_t *wg)
-{
-    return ((wg_tag_(wg) * 0x9e3779b9) & WG_MARK_) | WG_ODD_;
-}
-
-/* ---- Memory order ----
- *
- * The order that the contract promises holds because state changes by atomic
- * read-modify-writes only. They form one release sequence, so whoever acquires
- * a value of state synchronises with every call that released an earlier one.
- * The futex is for sleeping, never for ordering.
- *
- * What makes it tricky is the object's death: a waiter may free it as soon as
- * it returns. So a waiter that has registered leaves only when it has seen
- * released set, the releasing call's last access. Were it to go by the counter:
- *
- *     wg_done                              wg_wait
- *     state: counter 1 -> 0
- *                                          counter is 0: returns, object freed
- *     released 0 -> 1: into freed memory
- *
- * Waiters take themselves off state. While one is inside, no new round begins,
- * by misuse unseen or by wg_try_add, and released stays set until all saw it.
- */
-
-/* ---- The calls ---- */
-/* Private names end in an underscore; private macros are undefined at the end.
-   Cold: out of line, seldom called, and defined below. */
+/* ---- The fast paths ---- */
+/* Cold: out of line, seldom called, and defined below. */
 #define WG_COLD_ static __attribute__((noinline, cold, unused))
 WG_COLD_ __attribute__((noreturn)) void
 wg_panic_(const wg_t *wg, const char *text, uint64_t state);
 WG_COLD_ bool wg_add_slow_(wg_t *wg, int delta, uint64_t old);
-WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns, bool from_now);
-static inline uint64_t wg_claim_(wg_t *wg);
+WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns);
+WG_COLD_ bool wg_wait_for_slow_(wg_t *wg, int64_t timeout_ns);
+WG_COLD_ bool wg_wait_until_slow_(wg_t *wg, int64_t deadline_ns);
+WG_COLD_ void wg_await_leavers_(wg_t *wg, bool shared, int turn);
+static inline void wg_check_(wg_t *wg, uint64_t state);
 
-/* Initialisers: all zeros will do; shared is for memory that processes share.
-   At run time, no other thread may be using the object. */
-#define WG_INIT {0}
-#define WG_INIT_SHARED {0, 0, 1}
-static inline void wg_init(wg_t *wg) { wg->state = wg->released = wg->tag = 0; }
-static inline void wg_init_shared(wg_t *wg) { wg_init(wg); wg->tag = 1; }
+static inline void wg_init(wg_t *wg)
+{
+    /* Relaxed: nobody else is there, and nobody is promised order. */
+    wg_store_(&wg->state, 0, relaxed);
+    wg_store_(&wg->word, WG_AWAKE_, relaxed);
+    wg_store_(&wg->race, 0, relaxed);
+    wg->spare[0] = wg->spare[1] = wg->spare[2] = 0;
+}
 
-/* Returns true if it made the counter 0. delta is not 0. */
+static inline void wg_init_shared(wg_t *wg)
+{
+    wg_init(wg);
+    wg_store_(&wg->state, WG_MARK_SHARED_, relaxed); /* as in wg_init */
+}
+
+/* Adds delta, which is not 0. Returns true if it brought the counter to 0. */
 static inline bool wg_add_(wg_t *wg, int delta)
 {
-    WG_RELEASES_(wg);
     const uint64_t ones = wg_ones_(delta), mark = wg_mark_(wg);
-    /* Release: what came before a done. Partners: all that acquire state.
-       Acquire: who reaches 0 comes after all other dones. */
-    const uint64_t old = __atomic_fetch_add(&wg->state, ones, __ATOMIC_ACQ_REL);
-    WG_ACQUIRED_(wg);
-    /* ---- Unless waiters are inside, the object may be gone after a done. */
-    const uint64_t now = old + ones;
-    /* Nothing to do, nothing to complain of? Legal to say no by mistake. */
-    const bool above_0 = wg_counter_(now) > 0, was = wg_counter_(old) > 0;
-    if (above_0 ? (now & WG_MARK_) == mark && (delta < 0 || was || old == mark)
-                : now == mark && delta < 0)
-        return !above_0;
+    uint64_t old;
+    bool usual; /* nothing else to do or to complain of; false does no harm */
+    if (delta < 0) {
+        WG_RELEASES_(wg);
+        /* Release: what came before the done. Partners: the acquires of state
+           in waits, and of word, which the release of the waiters passes on.
+           Acquire: who brings it to 0 comes after all other dones, for its
+           continuation and for those whom it releases. */
+        old = wg_fetch_add_(&wg->state, ones, acq_rel);
+        WG_ACQUIRED_(wg);
+        /* ---- The object may be gone now, unless waiters are inside. ---- */
+        usual = wg_counter_(old) > -(int64_t)delta ? (old & WG_MARK_) == mark
+                                                   : old + ones == mark;
+    } else {
+        /* Relaxed: nobody is promised order by an add, and it continues the
+           release sequence of the dones before it all the same. */
+        old = wg_fetch_add_(&wg->state, ones, relaxed);
+        if (wg_counter_(old) == 0)
+            WG_ADDS_FROM_0_(wg);
+        usual = wg_counter_(old) > 0
+                    ? wg_counter_(old) <= INT32_MAX - delta &&
+                          (old & WG_MARK_) == mark
+                    : old == mark;
+    }
+    if (usual)
+        return wg_counter_(old + ones) == 0;
     return wg_add_slow_(wg, delta, old);
 }
 
-/* Adds delta to the counter; 0 does nothing. If a negative delta makes the
-   counter 0, all waiting threads are released. */
 static inline void wg_add(wg_t *wg, int delta)
 {
     if (delta != 0)
         (void)wg_add_(wg, delta);
 }
 
-/* Subtracts 1. Returns true to the one caller in each round who made it 0, and
-   happens after all other dones of the round: the place for a continuation,
-   which must not touch a group that a waiter may free. */
-static inline bool wg_done(wg_t *wg) { return wg_add_(wg, -1); }
+static inline bool wg_done(wg_t *wg)
+{
+    return wg_add_(wg, -1);
+}
 
-/* Go's `defer wg.Done()`: a declaration that calls wg_done(wg) when its scope
-   is left. In C, pthread_exit leaves it so only under -fexceptions. */
-#define WG_DEFER_DONE(wg) WG_DEFER_DONE_AT_(wg, __LINE__)
-#define WG_DEFER_DONE_AT_(wg, line) WG_DEFER_DONE_AS_(wg, line)
-#define WG_DEFER_DONE_AS_(wg, line) wg_t *const wg_deferred_##line##_ \
-    __attribute__((cleanup(wg_deferred_done_), unused)) = (wg)
-static inline void wg_deferred_done_(wg_t *const *wg) { (void)wg_done(*wg); }
+/* For WG_DEFER_DONE. */
+static inline void wg_deferred_done_(wg_t *const *wg)
+{
+    (void)wg_done(*wg);
+}
 
-/* Returns whether the counter is 0, then ordered as wg_wait. Never blocks. */
+static inline int wg_count(const wg_t *wg)
+{
+    /* Relaxed: it is promised to order nothing. */
+    return wg_counter_(wg_load_(&wg->state, relaxed));
+}
+
 static inline bool wg_try_wait(wg_t *wg)
 {
-    /* Acquire: at 0, what came before the dones. Partner: wg_add_. */
-    const uint64_t state = __atomic_load_n(&wg->state, __ATOMIC_ACQUIRE);
+    /* Acquire: at 0, what came before the dones. Partner: their release. */
+    const uint64_t state = wg_load_(&wg->state, acquire);
     WG_ACQUIRED_(wg);
     return wg_counter_(state) == 0;
 }
 
-/* Blocks until the counter is 0. */
 static inline void wg_wait(wg_t *wg)
 {
+    WG_WAITS_(wg);
     if (!wg_try_wait(wg))
-        (void)wg_wait_slow_(wg, INT64_MAX, false);
+        (void)wg_wait_slow_(wg, INT64_MAX);
 }
 
-/* wg_wait for timeout_ns nanoseconds at most. Returns true if the counter
-   reached 0, false if the time was up; then the wait has left no trace. 0 or
-   less is wg_try_wait, INT64_MAX no limit. */
 static inline bool wg_wait_for(wg_t *wg, int64_t timeout_ns)
 {
-    return wg_try_wait(wg) || wg_wait_slow_(wg, timeout_ns, true);
+    WG_WAITS_(wg);
+    return wg_try_wait(wg) ||
+           (timeout_ns > 0 && wg_wait_for_slow_(wg, timeout_ns));
 }
 
-#ifdef CLOCKS_PER_SEC /* <time.h> is there */
-/* The same until a time of CLOCK_MONOTONIC. A deadline in the past is
-   wg_try_wait; a tv_nsec outside 0..999999999 is misuse. */
+#ifdef CLOCKS_PER_SEC
 static inline bool wg_wait_until(wg_t *wg, const struct timespec *deadline)
 {
-    const int64_t s = deadline->tv_sec > 0 ? deadline->tv_sec : 0;
-    const int64_t ns = deadline->tv_nsec, s_max = INT64_MAX / WG_SECOND_ - 1;
-    if (ns < 0 || ns >= WG_SECOND_) /* Relaxed: for the text. */
+    const int64_t second = 1000000000, seconds = deadline->tv_sec;
+    const int64_t ns = deadline->tv_nsec;
+    WG_WAITS_(wg);
+    if (ns < 0 || ns >= second) /* Relaxed: for the text. */
         wg_panic_(wg, "invalid argument: tv_nsec is not in 0..999999999",
-                  __atomic_load_n(&wg->state, __ATOMIC_RELAXED));
-    const int64_t deadline_ns = s < s_max ? s * WG_SECOND_ + ns : INT64_MAX;
-    return wg_try_wait(wg) || wg_wait_slow_(wg, deadline_ns, false);
+                  wg_load_(&wg->state, relaxed));
+    if (wg_try_wait(wg))
+        return true;
+    if (seconds < 0)
+        return false;
+    return wg_wait_until_slow_(wg, seconds <= (INT64_MAX - ns) / second
+                                       ? seconds * second + ns
+                                       : INT64_MAX);
 }
 #endif
 
-/* The counter of a moment ago, to look at. Relaxed: it orders nothing. */
-static inline int wg_count(const wg_t *wg)
-{
-    return wg_counter_(__atomic_load_n(&wg->state, __ATOMIC_RELAXED));
-}
-
-/* Shuts the group down: from now on wg_try_add fails, and an add from 0 is
-   misuse. To close and then wait is safe against any number of wg_try_add. */
 static inline void wg_close(wg_t *wg)
 {
     WG_RELEASES_(wg);
-    (void)wg_claim_(wg);
     /* Release: what came before, for those who are turned away. Partner: the
        acquire in wg_try_add. Not acquire: nothing is done on what it finds. */
-    (void)__atomic_fetch_or(&wg->state, WG_CLOSED_, __ATOMIC_RELEASE);
+    wg_check_(wg, wg_fetch_or_(&wg->state, WG_CLOSED_, release));
 }
 
-/* wg_add at any time. Returns false and changes nothing if the group is closed
-   (it then happens after wg_close), or while waiters of a finished round are
-   still leaving. A delta below 1 is misuse. */
 static inline bool wg_try_add(wg_t *wg, int delta)
 {
-    WG_RELEASES_(wg);
-    /* Acquire: see wg_close. */
-    uint64_t state = __atomic_load_n(&wg->state, __ATOMIC_ACQUIRE);
+    /* Acquire: if it is closed, what came before that. Partner: wg_close. */
+    uint64_t state = wg_load_(&wg->state, acquire);
     if (delta < 1)
         wg_panic_(wg, "invalid argument: wg_try_add of less than 1", state);
-    const uint64_t mark = wg_claim_(wg), ones = wg_ones_(delta);
-    do {
-        if ((state & WG_CLOSED_) != 0 ||
-            (wg_counter_(state) == 0 && (state & WG_WAITERS_) != 0)) {
+    for (int turn = 0;;) {
+        wg_check_(wg, state);
+        if ((state & WG_CLOSED_) != 0) {
             WG_ACQUIRED_(wg);
             return false;
         }
         if (wg_counter_(state) > INT32_MAX - delta)
             wg_panic_(wg, "counter overflow", state);
-        /* Orders: see wg_add_, and wg_close for failure. */
-    } while (!__atomic_compare_exchange_n(&wg->state, &state,
-                                          (state + ones) | mark, true,
-                                          __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
-    return true;
+        if (wg_is_leaving_(state)) {
+            wg_await_leavers_(wg, wg_is_shared_(state), turn++);
+            state = wg_load_(&wg->state, acquire); /* as above */
+            continue;
+        }
+        const uint64_t mark = wg_is_shared_(state) ? 0 : wg_mark_(wg);
+        /* Acquire on failure: as above. On success relaxed would do, as in
+           wg_add_, but C11 wants it to be as strong as failure. */
+        if (wg_compare_exchange_weak_(&wg->state, &state,
+                                      (state + wg_ones_(delta)) | mark,
+                                      acquire, acquire))
+            return true;
+    }
 }
 
+/* ---- wg_go ---- */
 #if defined(PTHREAD_CREATE_DETACHED) && !defined(WG_NO_THREADS)
 #include <errno.h>
 #include <stdlib.h>
-struct wg_job_ { wg_t *wg; void (*fn)(void *); void *arg; };
-static inline void wg_job_done_(void *wg) { (void)wg_done((wg_t *)wg); }
+
+struct wg_job_ {
+    wg_t *wg;
+    void (*fn)(void *);
+    void *arg;
+};
+
+static inline void wg_job_done_(void *wg)
+{
+    (void)wg_done((wg_t *)wg);
+}
+
 static inline void *wg_job_run_(void *memory)
 {
     const struct wg_job_ job = *(struct wg_job_ *)memory;
@@ -325,19 +730,10 @@ static inline void *wg_job_run_(void *memory)
     return NULL;
 }
 
-/* Go's wg.Go: adds 1, runs fn(arg) in a new detached thread, and subtracts 1
-   when fn returns or ends the thread by pthread_exit or cancellation. Returns
-   0, or an errno value with the counter as before: ECANCELED if the group is
-   closed, ENOMEM or EAGAIN if there is no memory or no thread to be had. */
 static inline int wg_go(wg_t *wg, void (*fn)(void *), void *arg)
 {
-    if (!wg_try_add(wg, 1)) {
-        /* Relaxed: the closed bit, if wg_try_add has seen it, stays. */
-        const uint64_t state = __atomic_load_n(&wg->state, __ATOMIC_RELAXED);
-        if ((state & WG_CLOSED_) != 0)
-            return ECANCELED;
-        wg_panic_(wg, "wg_add called concurrently with wg_wait", state);
-    }
+    if (!wg_try_add(wg, 1))
+        return ECANCELED;
     const struct wg_job_ job = {wg, fn, arg};
     void *const memory = malloc(sizeof job);
     pthread_t thread;
@@ -356,32 +752,64 @@ static inline int wg_go(wg_t *wg, void (*fn)(void *), void *arg)
 
 /* ---- The seam ----
  *
- * Define all four or none. All preserve errno; shared says that threads of
- * other processes may use the word as well.
+ * All that the header asks of the system, as three macros. Define all or none.
+ * They leave errno as it was. shared says that threads of other processes may
+ * use the word as well. A number below 0 says that the system cannot do it; the
+ * caller then aborts.
  *
  *   int WG_FUTEX_WAIT(void *word, uint32_t expected, int64_t deadline_ns,
  *                     bool shared)
- *       Sleeps while the 32-bit word equals expected; may return for no
- *       reason. Returns ETIMEDOUT once CLOCK_MONOTONIC has passed deadline_ns
- *       (INT64_MAX: no deadline), else 0; below 0 if the system cannot do it.
+ *       Sleeps while the 32-bit word equals expected. Compares and falls asleep
+ *       in one step, as seen by WG_FUTEX_WAKE. Returns 0 when woken, when the
+ *       word is another, or for no reason; above 0, such as ETIMEDOUT, once
+ *       CLOCK_MONOTONIC has reached deadline_ns, an absolute time. INT64_MAX is
+ *       no deadline.
  *   void WG_FUTEX_WAKE(void *word, bool shared)
  *       Wakes all who sleep on the word. Never reads it: it may be gone.
- *   int64_t WG_NOW_NS(void)  CLOCK_MONOTONIC in nanoseconds.
- *   void WG_YIELD(void)      Lets another thread run.
+ *   int64_t WG_NOW_NS(void)
+ *       CLOCK_MONOTONIC in nanoseconds.
+ *
+ * The names in the three functions that use them end in an underscore, so that
+ * a macro's own names cannot be meant.
  */
 #ifdef WG_FUTEX_WAIT
-extern long wg_write_(int fd, const void *data, long size) __asm__("write");
-#define WG_WRITE_(data, size) wg_write_(2, data, size)
+static inline int wg_futex_wait_(void *word_, uint32_t expected_,
+                                 int64_t deadline_ns_, bool shared_)
+{
+    (void)word_, (void)expected_, (void)deadline_ns_, (void)shared_;
+    return WG_FUTEX_WAIT(word_, expected_, deadline_ns_, shared_);
+}
+
+static inline void wg_futex_wake_(void *word_, bool shared_)
+{
+    (void)word_, (void)shared_;
+    WG_FUTEX_WAKE(word_, shared_);
+}
+
+static inline int64_t wg_now_ns_(void)
+{
+    return WG_NOW_NS();
+}
+
+/* write() would end a thread here whose cancellation is pending: it is held
+   back. The C library's own names would need their headers. */
+extern long wg_write_(int fd, const void *data, size_t size) __asm__("write");
+#ifdef __linux__
+extern int wg_setcancelstate_(int state, int *old)
+    __asm__("pthread_setcancelstate");
+#endif
+
+WG_COLD_ void wg_print_(const char *line, size_t size)
+{
+#ifdef __linux__
+    int old;
+    (void)wg_setcancelstate_(1 /* PTHREAD_CANCEL_DISABLE */, &old);
+#endif
+    (void)wg_write_(2, line, size);
+}
 #else
-#define WG_WRITE_(data, size) wg_call_(SYS_write, 2, (long)(data), size, 0)
-#define WG_FUTEX_WAIT(word, expected, deadline_ns, shared) \
-    wg_futex_(word, 9, expected, deadline_ns, shared) /* FUTEX_WAIT_BITSET */
-#define WG_FUTEX_WAKE(word, shared) /* FUTEX_WAKE; no error matters */ \
-    (void)wg_futex_(word, 1, INT32_MAX, INT64_MAX, shared)
-#define WG_NOW_NS wg_now_ns_
-#define WG_YIELD() (void)wg_call_(SYS_sched_yield, 0, 0, 0, 0)
-/* syscall(), which -std=c11 hides; its arguments have to be longs. It writes
-   too, as write() would end a thread whose cancellation is pending. */
+/* syscall() and clock_gettime(), which -std=c11 hides. All arguments of the
+   first have to be longs. */
 extern long wg_syscall_(long number, ...) __asm__("syscall");
 
 /* Returns the result or -errno, and leaves errno alone. */
@@ -394,24 +822,34 @@ WG_COLD_ long wg_call_(long number, long a, long b, long c, long d)
     return outcome;
 }
 
-/* Native calls take two of these for a time. 32-bit systems have *64 calls
-   besides, which old kernels and filters refuse; riscv32 has no others. */
-#if defined(__x86_64__) && defined(__ILP32__)
+/* The C library's symbols and the oldest system calls take a time as two of
+   these. 32-bit systems have a *_time64 call besides, which old kernels and
+   filters refuse; riscv32 has no others. */
+#if (defined(__x86_64__) && defined(__ILP32__)) || \
+    (defined(__riscv_xlen) && __riscv_xlen == 32)
 typedef int64_t wg_native_;
 #else
 typedef long wg_native_;
 #endif
+extern int wg_clock_gettime_(int clock, wg_native_ *time)
+    __asm__("clock_gettime");
 
-static inline int wg_futex_(void *word, long op, uint32_t value,
-                            int64_t until, bool shared)
+/* A futex call, of the flavour that shared asks for. until is an absolute time
+   of CLOCK_MONOTONIC; INT64_MAX is none. Returns the result or -errno. */
+WG_COLD_ long wg_futex_(void *word, long operation, uint32_t value,
+                        int64_t until, bool shared)
 {
-    const int64_t time64[2] = {until / WG_SECOND_, until % WG_SECOND_};
+    const int64_t second = 1000000000;
+    const int64_t time64[2] = {until / second, until % second};
     const bool timed = until != INT64_MAX;
     long result = -ENOSYS;
-    op |= shared ? 0 : 128; /* FUTEX_PRIVATE_FLAG */
+    operation |= shared ? 0 : 128; /* FUTEX_PRIVATE_FLAG */
+#if defined(SYS_futex_time64) && defined(SYS_futex)
+    if (timed) /* without a time, the two are the same */
+#endif
 #ifdef SYS_futex_time64
-    result = wg_call_(SYS_futex_time64, (long)word, op, (long)value,
-                      timed ? (long)time64 : 0);
+        result = wg_call_(SYS_futex_time64, (long)word, operation, (long)value,
+                          timed ? (long)time64 : 0);
 #endif
 #ifdef SYS_futex
     const wg_native_ time[2] = {
@@ -419,36 +857,54 @@ static inline int wg_futex_(void *word, long op, uint32_t value,
         (wg_native_)time64[1]};
     if (result < 0 && result != -ETIMEDOUT && result != -EAGAIN &&
         result != -EINTR)
-        result = wg_call_(SYS_futex, (long)word, op, (long)value,
+        result = wg_call_(SYS_futex, (long)word, operation, (long)value,
                           timed ? (long)time : 0);
 #endif
+    return result;
+}
+
+/* What each outcome means:
+     0            woken, by a release or by what used this address before
+     EAGAIN       the word was another already
+     EINTR        a signal handler has run; those that restart are not seen
+     ETIMEDOUT    the deadline has passed
+     EFAULT, EINVAL, ENOSYS, EPERM   no thread can sleep here
+     all others   not known today: look again */
+static inline int wg_futex_wait_(void *word, uint32_t expected,
+                                 int64_t deadline_ns, bool shared)
+{
+    const long result = /* FUTEX_WAIT_BITSET: its time is absolute */
+        wg_futex_(word, 9, expected, deadline_ns, shared);
     if (result == -EFAULT || result == -EINVAL || result == -ENOSYS ||
         result == -EPERM)
         return -1;
-    return result == -ETIMEDOUT ? ETIMEDOUT : 0; /* EAGAIN, EINTR: look again */
+    return result == -ETIMEDOUT ? ETIMEDOUT : 0;
 }
 
-static inline int64_t wg_now_ns_(void) /* 1: CLOCK_MONOTONIC */
+/* Every error is ignored: the memory may be gone, or be another's by now. */
+static inline void wg_futex_wake_(void *word, bool shared)
 {
+    (void)wg_futex_(word, 1 /* FUTEX_WAKE */, INT32_MAX, INT64_MAX, shared);
+}
+
+static inline int64_t wg_now_ns_(void)
+{
+    const int saved_errno = errno; /* which C allows a success to change */
     wg_native_ time[2] = {0, 0};
-#ifdef SYS_clock_gettime64
-    int64_t time64[2] = {0, 0};
-    if (wg_call_(SYS_clock_gettime64, 1, (long)time64, 0, 0) == 0)
-        return time64[0] * WG_SECOND_ + time64[1];
-#endif
-#ifdef SYS_clock_gettime32 /* musl's name */
-    (void)wg_call_(SYS_clock_gettime32, 1, (long)time, 0, 0);
-#elif defined(SYS_clock_gettime)
-    (void)wg_call_(SYS_clock_gettime, 1, (long)time, 0, 0);
-#endif
-    return (int64_t)time[0] * WG_SECOND_ + time[1];
+    const int failed = wg_clock_gettime_(1 /* CLOCK_MONOTONIC */, time);
+    errno = saved_errno;
+    return failed ? -1 : (int64_t)time[0] * 1000000000 + time[1];
+}
+
+/* By syscall(): write() would end a thread whose cancellation is pending. */
+WG_COLD_ void wg_print_(const char *line, size_t size)
+{
+    (void)wg_call_(SYS_write, 2, (long)line, (long)size, 0);
 }
 #endif
 
-/* ---- The slow paths ---- */
-#ifndef WG_SPIN
-#define WG_SPIN 64
-#endif
+/* ---- Misuse ---- */
+
 WG_COLD_ void wg_panic_(const wg_t *wg, const char *text, uint64_t state)
 {
     /* In a signal handler, perhaps: for these conversions, neither glibc nor
@@ -456,145 +912,348 @@ WG_COLD_ void wg_panic_(const wg_t *wg, const char *text, uint64_t state)
     char line[192];
     const int size = __builtin_snprintf(
         line, sizeof line, "wg: %s (wg %p, counter %d, waiters %u)\n", text,
-        (const void *)wg, wg_counter_(state), (unsigned)(state & WG_WAITERS_));
+        (const void *)wg, (int)wg_counter_(state),
+        (unsigned)wg_waiters_(state));
 #ifdef WG_PANIC
     line[size - 1] = '\0';
     WG_PANIC(line);
 #else
-    (void)WG_WRITE_(line, size);
+    wg_print_(line, (size_t)size);
 #endif
     __builtin_abort();
 }
 
-/* Stores the tag if there is none yet. Returns the mark: 0 if it is shared. */
-static inline uint64_t wg_claim_(wg_t *wg)
+WG_COLD_ __attribute__((noreturn)) void
+wg_panic_copied_(const wg_t *wg, uint64_t state)
 {
-    /* Relaxed, load and store: whoever stores here stores the same. */
-    const uint32_t tag = __atomic_load_n(&wg->tag, __ATOMIC_RELAXED);
-    if (tag == 0)
-        __atomic_store_n(&wg->tag, wg_tag_(wg), __ATOMIC_RELAXED);
-    else if (tag != wg_tag_(wg) && tag != WG_SHARED_) /* Below, for the text. */
-        wg_panic_(wg, "copied or moved after first use, or never initialised",
-                  __atomic_load_n(&wg->state, __ATOMIC_RELAXED));
-    return tag == WG_SHARED_ ? 0 : wg_mark_(wg);
+    wg_panic_(wg, "copied or moved after first use, or never initialised",
+              state);
+}
+
+/* Panics unless state is that of a group that is well, and is here. */
+static inline void wg_check_(wg_t *wg, uint64_t state)
+{
+    if (!wg_is_marked_(wg, state) && !wg_is_unmarked_(wg, state))
+        wg_panic_copied_(wg, state);
+    if (wg_counter_(state) < 0)
+        wg_panic_(wg, "negative counter", state);
+}
+
+/* What a futex call is given. A cast of &wg->word would drop _Atomic. */
+static inline void *wg_address_(wg_t *wg)
+{
+    return (char *)wg + offsetof(wg_t, word);
+}
+
+/* As wg_now_ns_. A clock that fails is as fatal as a futex that fails. */
+static inline int64_t wg_now_(wg_t *wg)
+{
+    const int64_t now = wg_now_ns_();
+    if (now < 0) /* Relaxed: for the text. */
+        wg_panic_(wg, "clock failed: CLOCK_MONOTONIC cannot be read",
+                  wg_load_(&wg->state, relaxed));
+    return now;
+}
+
+/* Sleeps as wg_futex_wait_ does. Returns whether the deadline has passed. */
+static inline bool wg_sleep_(wg_t *wg, uint32_t expected, int64_t deadline_ns,
+                             bool shared)
+{
+    const int result =
+        wg_futex_wait_(wg_address_(wg), expected, deadline_ns, shared);
+    if (result < 0) /* Relaxed: for the text. */
+        wg_panic_(wg, "futex wait failed: EFAULT, EINVAL, ENOSYS or EPERM",
+                  wg_load_(&wg->state, relaxed));
+    return result > 0 && deadline_ns != INT64_MAX;
+}
+
+/* ---- The slow paths of adds ---- */
+
+/* RELEASE: lets all registered waiters go. */
+static inline void wg_release_waiters_(wg_t *wg, bool shared)
+{
+    void *const address = wg_address_(wg);
+    /* Release: all accesses of this call, and what it has acquired from the
+       other dones, come before what a waiter does with the memory. Partner: the
+       acquire loads of word in wg_look_ and wg_sleep_until_released_. Not
+       acquire: of what others did, only the value counts, which an exchange
+       finds up to date. It and the 0 -> 1 of a sleeper come one after the
+       other: either this finds 1, or the sleeper finds 2. */
+    if (wg_exchange_(&wg->word, WG_RELEASED_, release) == WG_ASLEEP_) {
+        /* ---- The object may be gone now; the wake has its address. ---- */
+        wg_futex_wake_(address, shared);
+    }
+}
+
+/* MARK: sets the mark of a private group, at its first add. */
+static inline void wg_set_mark_(wg_t *wg)
+{
+    /* The object is still there: nobody may count down what the caller has just
+       added before the caller's wg_add has returned. Relaxed: it is for those
+       whom the caller tells of what it added; two first adds set the same. */
+    (void)wg_fetch_or_(&wg->state, wg_mark_(wg), relaxed);
 }
 
 /* All but the usual: the first add, a release of waiters, misuse, and whatever
-   is shared. delta has been added already; old is the word before. */
+   is shared. delta has been added already; old is the state before. */
 WG_COLD_ bool wg_add_slow_(wg_t *wg, int delta, uint64_t old)
 {
-    /* ---- Unless waiters are inside, the object may be gone after a done. */
+    /* ---- After a done, the object may be gone, unless waiters are inside. */
     const uint64_t now = old + wg_ones_(delta);
     const int64_t counter = (int64_t)wg_counter_(old) + delta;
-    const bool from_0 = wg_counter_(old) == 0, waiters = old & WG_WAITERS_;
-    if ((old & WG_MARK_) != 0 && (old & WG_MARK_) != wg_mark_(wg))
-        wg_panic_(wg, "copied or moved after first use, or never initialised",
-                  old);
-    if (counter < 0)
-        wg_panic_(wg, "negative counter", now);
+    const bool from_0 = wg_counter_(old) == 0;
+    if (!wg_is_marked_(wg, old)) {
+        /* Without a mark, there is nothing to count down. Only for an add is it
+           safe to look at the rest of the object. */
+        const bool is_new = delta > 0 ? wg_is_unmarked_(wg, old)
+                                      : (old & WG_MARK_) == 0 &&
+                                            wg_counter_(old) <= 0;
+        if (!is_new)
+            wg_panic_copied_(wg, old);
+    }
+    if (wg_counter_(old) < 0 || counter < 0)
+        wg_panic_(wg, "negative counter", counter < 0 ? now : old);
     if (counter > INT32_MAX)
         wg_panic_(wg, "counter overflow", old);
     if (from_0 && (old & WG_CLOSED_) != 0)
         wg_panic_(wg, "wg_add on a closed group", now);
-    if (from_0 && waiters)
+    if (from_0 && wg_waiters_(old) != 0)
         wg_panic_(wg, "wg_add called concurrently with wg_wait", now);
-    if (counter == 0 && waiters) {
-        uint32_t *const word = &wg->released;
-        const bool shared __attribute__((unused)) = wg_claim_(wg) == 0;
-        /* Release: all accesses of this call come before what a waiter does
-           with the memory. Partner: the acquire in wg_wait_slow_. */
-        __atomic_store_n(word, 1, __ATOMIC_RELEASE);
-        /* ---- The object may be gone now; the wake has its address. ---- */
-        WG_FUTEX_WAKE(word, shared);
-    } else if (delta > 0 && (old & WG_MARK_) == 0) {
-        const uint64_t mark = wg_claim_(wg);
-        /* Relaxed: for those whom the caller tells of what it added. Nobody
-           counts that down before, so the object is still there. */
-        if (mark != 0)
-            (void)__atomic_fetch_or(&wg->state, mark, __ATOMIC_RELAXED);
-    }
+
+    if (wg_is_leaving_(now))
+        wg_release_waiters_(wg, wg_is_shared_(old));
+    else if ((old & WG_MARK_) == 0)
+        wg_set_mark_(wg);
     return counter == 0;
 }
 
-/* Returns false if the deadline passed with the counter above 0. */
-WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns, bool from_now)
-{
-    const bool shared __attribute__((unused)) = wg_claim_(wg) == 0;
-    const int64_t start = from_now ? WG_NOW_NS() : 0;
-    deadline_ns = deadline_ns < INT64_MAX - start ? start + deadline_ns
-                                                  : INT64_MAX;
-
-    /* Not registered yet, so a counter of 0 is enough to leave. */
-    for (int looks = 0; !wg_try_wait(wg) && looks < WG_SPIN; looks++) {
-#if defined(__x86_64__) || defined(__i386__)
-        __builtin_ia32_pause();
-#elif defined(__aarch64__)
-        __asm__ volatile("isb"); /* pauses, where "yield" does nothing */
+/* ---- Waiting ----
+ *
+ * A wait pauses up to WG_SPIN times and looks at word after each pause; then it
+ * sleeps. To sleep and be woken costs 5 to 50 us, so a worker that is done
+ * sooner is joined sooner, by up to ten times. What pausing may cost is bounded:
+ *
+ * - A wait burns at most one look, some 25 us. No clock is read, and nothing
+ *   yields: a yield beside a busy program costs a whole time slice.
+ * - At most two waiters of a group look. More would only keep each other, and
+ *   the workers, off the processors.
+ * - After a look in vain, the thread does not look in its next 3 waits; after a
+ *   second one in a row, in its next 15, then 63, then 255. A look that ends in
+ *   a release forgets that. So threads whose waits are long burn next to
+ *   nothing, and nothing depends on how others are scheduled.
+ */
+#ifndef WG_SPIN
+#ifdef WG_FUTEX_WAIT
+#define WG_SPIN 0
+#else
+#define WG_SPIN 1000
 #endif
-    }
-    /* A yield that took long let others run: sleep, and leave them to it. */
-    int64_t yielded = INT64_MAX;
-    for (int looks = 0; !wg_try_wait(wg); looks++) {
-        const int64_t now = WG_NOW_NS();
-        if (deadline_ns <= now)
-            return wg_try_wait(wg);
-        if (looks >= WG_SPIN || now - yielded > 10000) /* ns; usual are 300 */
-            break;
-        yielded = now;
-        WG_YIELD();
-    }
+#endif
 
-    /* Acquire: for a counter of 0 as in wg_try_wait; for a new round, to see
-       released as the last leaver of the old one left it. */
-    uint64_t state = __atomic_load_n(&wg->state, __ATOMIC_ACQUIRE);
-    do {
-        if (wg_counter_(state) == 0) {
-            WG_ACQUIRED_(wg);
-            return true;
-        }
-        if ((state & WG_WAITERS_) == WG_WAITERS_)
-            wg_panic_(wg, "too many waiters", state);
-    } while (!__atomic_compare_exchange_n(&wg->state, &state, state + 1, true,
-                                          __ATOMIC_ACQUIRE, __ATOMIC_ACQUIRE));
+/* Tells the processor that a loop waits for another one. */
+static inline void wg_pause_(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb"); /* pauses, where "yield" does nothing */
+#endif
+}
 
-    /* Acquire: the releasing call is through with the object, and all dones
-       came before it. Partner: the release in wg_add_slow_. */
-    while (__atomic_load_n(&wg->released, __ATOMIC_ACQUIRE) == 0) {
-        const int rc = WG_FUTEX_WAIT(&wg->released, 0, deadline_ns, shared);
-        if (rc < 0)
-            wg_panic_(wg, "futex wait failed: EFAULT, EINVAL, ENOSYS or EPERM",
-                      state + 1);
-        if (rc == 0)
-            continue; /* woken, or for no reason */
-        /* Time is up. But with the counter at 0 the release is on its way, and
-           has released still to set. Relaxed: those who give up are promised
-           no order, and from 0 the counter cannot rise while they are here. */
-        state = __atomic_load_n(&wg->state, __ATOMIC_RELAXED);
-        while (wg_counter_(state) != 0)
-            if (__atomic_compare_exchange_n(&wg->state, &state, state - 1, true,
-                                            __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-                return false;
-        deadline_ns = INT64_MAX;
-    }
+/* Which looks a thread leaves out. With the seam, a thread may be a fiber that
+   changes its thread inside a call, so nothing is kept. */
+#if WG_SPIN > 0 && !defined(WG_FUTEX_WAIT)
+static __thread unsigned char wg_misses_; /* looks in vain in a row, up to 4 */
+static __thread unsigned char wg_skips_;  /* waits that are not to look */
 
-    /* Relaxed, all but the leaving: nothing is read that has not been acquired
-       above, and nobody joins, so who finds itself alone stays so. Release: the
-       next round sees released cleared. Partners: its add and waits. */
-    state = __atomic_load_n(&wg->state, __ATOMIC_RELAXED);
-    do {
-        if (wg_counter_(state) != 0)
-            wg_panic_(wg, "reused before previous wg_wait has returned", state);
-        if ((state & WG_WAITERS_) == 1)
-            __atomic_store_n(&wg->released, 0, __ATOMIC_RELAXED);
-    } while (!__atomic_compare_exchange_n(&wg->state, &state, state - 1, true,
-                                          __ATOMIC_RELEASE, __ATOMIC_RELAXED));
-    WG_ACQUIRED_(wg);
+static inline bool wg_skips_look_(void)
+{
+    if (wg_skips_ == 0)
+        return false;
+    wg_skips_--;
     return true;
 }
 
+static inline void wg_note_look_(bool answered)
+{
+    if (answered) {
+        wg_misses_ = 0;
+        return;
+    }
+    if (wg_misses_ < 4)
+        wg_misses_++;
+    wg_skips_ = (unsigned char)((1U << 2 * wg_misses_) - 1);
+}
+#else
+static inline bool wg_skips_look_(void)
+{
+    return false;
+}
+
+static inline void wg_note_look_(bool answered)
+{
+    (void)answered;
+}
+#endif
+
+/* REGISTER: becomes a waiter. Returns false if there is nothing to wait for.
+   *before is the state that it was added to. From the load on, nothing stands in
+   between that takes time: until it is registered, a wait has not begun. */
+static inline bool wg_register_(wg_t *wg, uint64_t *before)
+{
+    /* Acquire, here and below. For a counter of 0, what came before the dones.
+       Partner: their release. For a counter above 0, that word is no longer what
+       the last round left there. Partner: the release in wg_leave_. */
+    uint64_t state = wg_load_(&wg->state, acquire);
+    do {
+        wg_check_(wg, state);
+        if (wg_counter_(state) == 0) {
+            WG_ACQUIRED_(wg);
+            return false;
+        }
+        if (wg_waiters_(state) == WG_WAITERS_)
+            wg_panic_(wg, "too many waiters", state);
+    } while (!wg_compare_exchange_weak_(&wg->state, &state, state + 1, acquire,
+                                        acquire));
+    *before = state;
+    return true;
+}
+
+/* LOOK: returns true if the release came while it was looking. */
+static inline bool wg_look_(wg_t *wg, uint64_t before)
+{
+    if (WG_SPIN == 0 || wg_waiters_(before) >= 2 || wg_skips_look_())
+        return false;
+    for (int pauses = 0; pauses < WG_SPIN; pauses++) {
+        wg_pause_();
+        /* Acquire: the releasing call is through with the object, and all dones
+           came before it. Partner: the release in wg_release_waiters_. */
+        if (wg_load_(&wg->word, acquire) == WG_RELEASED_) {
+            wg_note_look_(true);
+            return true;
+        }
+    }
+    wg_note_look_(false);
+    return false;
+}
+
+/* WITHDRAW: time is up. Returns true if this thread is no waiter any more; false
+   if the counter is at 0: then the release is on its way, has word still to
+   change, and is to be waited for. */
+static inline bool wg_withdraw_(wg_t *wg)
+{
+    /* Relaxed, all: who gives up is promised no order. A stale value only makes
+       the exchange fail; and a 0 cannot be stale, as this round has but one. */
+    uint64_t state = wg_load_(&wg->state, relaxed);
+    while (wg_counter_(state) != 0)
+        if (wg_compare_exchange_weak_(&wg->state, &state, state - 1, relaxed,
+                                      relaxed))
+            return true;
+    return false;
+}
+
+/* SLEEP: until the waiters are released, or the deadline has passed and this
+   thread has withdrawn; then it returns false. */
+static inline bool wg_sleep_until_released_(wg_t *wg, int64_t deadline_ns,
+                                            bool shared)
+{
+    uint32_t word;
+    /* Acquire: as in wg_look_. */
+    while ((word = wg_load_(&wg->word, acquire)) != WG_RELEASED_) {
+        if (word > WG_RELEASED_) /* Relaxed: for the text. */
+            wg_panic_copied_(wg, wg_load_(&wg->state, relaxed));
+        /* Relaxed, both: it carries nothing but the request for a wake, and the
+           exchange of the releasing call finds it or makes it fail. */
+        if (word == WG_AWAKE_ &&
+            !wg_compare_exchange_weak_(&wg->word, &word, WG_ASLEEP_, relaxed,
+                                       relaxed))
+            continue; /* it has changed: look again */
+        if (wg_sleep_(wg, WG_ASLEEP_, deadline_ns, shared)) {
+            if (wg_withdraw_(wg))
+                return false;
+            deadline_ns = INT64_MAX;
+        }
+    }
+    return true;
+}
+
+/* LEAVE: takes a released waiter off state. The last one clears word first. */
+static inline void wg_leave_(wg_t *wg)
+{
+    /* Relaxed: all that is promised was acquired with word. That load also makes
+       sure that this one finds the counter at 0, unless a new round began. */
+    uint64_t state = wg_load_(&wg->state, relaxed);
+    do {
+        if (wg_counter_(state) != 0)
+            wg_panic_(wg, "reused before previous wg_wait has returned", state);
+        /* Relaxed: nobody can join, so who finds itself alone stays alone; and
+           the release below comes after it. */
+        if (wg_waiters_(state) == 1)
+            wg_store_(&wg->word, WG_AWAKE_, relaxed);
+        /* Release: the next round finds word cleared. Partner: the acquire in
+           wg_register_. */
+    } while (!wg_compare_exchange_weak_(&wg->state, &state, state - 1, release,
+                                        relaxed));
+    WG_ACQUIRED_(wg);
+}
+
+/* Returns false if the deadline has passed with the counter above 0. */
+WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns)
+{
+    uint64_t before;
+    if (!wg_register_(wg, &before))
+        return true;
+    if (!wg_look_(wg, before) &&
+        !wg_sleep_until_released_(wg, deadline_ns, wg_is_shared_(before)))
+        return false;
+    wg_leave_(wg);
+    return true;
+}
+
+WG_COLD_ bool wg_wait_for_slow_(wg_t *wg, int64_t timeout_ns)
+{
+    const int64_t now = wg_now_(wg);
+    return wg_wait_slow_(wg, timeout_ns < INT64_MAX - now ? now + timeout_ns
+                                                          : INT64_MAX);
+}
+
+WG_COLD_ bool wg_wait_until_slow_(wg_t *wg, int64_t deadline_ns)
+{
+    return deadline_ns > wg_now_(wg) ? wg_wait_slow_(wg, deadline_ns)
+                                     : wg_try_wait(wg);
+}
+
+/* For wg_try_add: lets waiters of a finished round leave, a moment a turn. They
+   are awake and on their way. It pauses as often as a wait would, then naps, so
+   that it cannot starve a waiter of lower priority on the same processor. */
+WG_COLD_ void wg_await_leavers_(wg_t *wg, bool shared, int turn)
+{
+    const int64_t nap_ns = 50000;
+    if (turn < WG_SPIN)
+        wg_pause_();
+    else /* Relaxed: any value will do, as nobody is to wake it. */
+        (void)wg_sleep_(wg, wg_load_(&wg->word, relaxed),
+                        wg_now_(wg) + nap_ns, shared);
+}
+
 #undef WG_ACQUIRED_
+#undef WG_ADDS_FROM_0_
+#undef WG_ATOMIC_
+#undef WG_CHECK_RESULT_
 #undef WG_CLOSED_
 #undef WG_COLD_
 #undef WG_RELEASES_
-#undef WG_WRITE_
+#undef WG_STATIC_ASSERT_
+#undef WG_TSAN_
+#undef WG_WAITS_
+#undef wg_compare_exchange_weak_
+#undef wg_exchange_
+#undef wg_fetch_add_
+#undef wg_fetch_or_
+#undef wg_load_
+#undef wg_store_
+#ifdef __cplusplus
+#pragma GCC diagnostic pop
+#endif
+#pragma GCC visibility pop
 #endif
