@@ -590,16 +590,16 @@ static inline bool wg_add_(wg_t *wg, int delta)
         /* Relaxed: nobody is promised order by an add, and it continues the
            release sequence of the dones before it all the same. */
         old = wg_fetch_add_(&wg->state, ones, relaxed);
-        if (wg_counter_(old) == 0)
-            WG_ADDS_FROM_0_(wg);
         usual = wg_counter_(old) > 0
                     ? wg_counter_(old) <= INT32_MAX - delta &&
                           (old & WG_MARK_) == mark
                     : old == mark;
     }
-    if (usual)
-        return wg_counter_(old + ones) == 0;
-    return wg_add_slow_(wg, delta, old);
+    const bool is_0 = usual ? wg_counter_(old + ones) == 0
+                            : wg_add_slow_(wg, delta, old);
+    if (delta > 0 && wg_counter_(old) == 0)
+        WG_ADDS_FROM_0_(wg);
+    return is_0;
 }
 
 static inline void wg_add(wg_t *wg, int delta)

@@ -4,6 +4,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -39,9 +40,10 @@ void join(pthread_t thread);
     while (!(condition)) \
     sched_yield()
 
-/* The word of a group, less the mark that its address leaves there. */
-#define STATE(wg) \
-    (__atomic_load_n(&(wg)->state, __ATOMIC_RELAXED) & ~(uint64_t)WG_MARK_)
+/* The state of a group, less the mark that its address leaves there. */
+#define STATE(wg)                                               \
+    (atomic_load_explicit(&(wg)->state, memory_order_relaxed) & \
+     ~(uint64_t)WG_MARK_)
 #define WAITERS(wg) (STATE(wg) & WG_WAITERS_)
 
 /* Runs misuse in a child process and fails unless it writes exactly one line,

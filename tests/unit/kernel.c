@@ -1,21 +1,25 @@
-/* What the header asks of the kernel, counted and made to fail: the program is
-   linked so that the header's system calls come through __wrap_syscall. */
+/* What the header asks of the system, counted and made to fail: the program is
+   linked so that its calls come through __wrap_syscall and
+   __wrap_clock_gettime. */
+#define _GNU_SOURCE
 #include "check.h"
 #include "wg.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 enum { WAKE = 1, WAIT_BITSET = 9, PRIVATE = 128 }; /* the kernel's ABI */
 
 static struct {
-    atomic_int calls, waits, wakes, yields;
-    atomic_long wake_count;  /* as asked for by the last wake */
-    atomic_int fail_wait;    /* an errno value for the next wait */
-    bool fail_wakes;         /* wakes are done, and reported as failed */
-    _Atomic(int64_t) now_ns; /* the clock, if above 0 */
-    int64_t yield_ns;        /* how long a yield takes by that clock */
+    atomic_int calls, waits, wakes, clocks;
+    atomic_long wake_count; /* as asked for by the last wake */
+    atomic_int fail_wait;   /* an errno value for the next wait */
+    bool fail_wakes;        /* wakes are done, and reported as failed */
+    bool spoil_errno;       /* as C allows the clock to do */
+    bool raw_clock;         /* asks the kernel, as on machines without vDSO */
 } kernel;
 
 long __real_syscall(long number, ...);
@@ -30,14 +34,6 @@ long __wrap_syscall(long number, ...)
         a[i] = va_arg(list, long);
     va_end(list);
     kernel.calls++;
-    if (number == SYS_sched_yield) {
-        kernel.yields++;
-        kernel.now_ns += kernel.yield_ns;
-    }
-    if (number == SYS_clock_gettime && kernel.now_ns > 0) {
-        ((struct timespec *)a[1])->tv_nsec = kernel.now_ns;
-        return 0;
-    }
     if (number == SYS_futex && a[1] == (WAIT_BITSET | PRIVATE)) {
         const int error = atomic_exchange(&kernel.fail_wait, 0);
         kernel.waits++;
@@ -57,6 +53,19 @@ long __wrap_syscall(long number, ...)
         }
     }
     return result;
+}
+
+int __real_clock_gettime(clockid_t clock, struct timespec *now);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
+{
+    kernel.clocks++;
+    if (kernel.spoil_errno)
+        errno = EIO;
+    return kernel.raw_clock
+               ? (int)__real_syscall(SYS_clock_gettime, (long)clock, now)
+               : __real_clock_gettime(clock, now);
 }
 
 static atomic_int errno_of_waiter;
@@ -80,11 +89,14 @@ static void nothing_is_asked_for_without_a_waiter(void **state)
         wg_done(&wg);
         wg_done(&wg);
         assert_true(wg_try_wait(&wg) && wg_wait_for(&wg, 1000));
-        wg_try_add(&wg, 1);
+        assert_true(wg_try_add(&wg, 1));
+        assert_false(wg_wait_for(&wg, 0) || wg_wait_for(&wg, -1));
+        assert_false(wg_wait_until(&wg, &(struct timespec){-1, 0}));
         wg_add(&wg, -wg_count(&wg));
     }
     wg_close(&wg);
     assert_int_equal(kernel.calls, 0);
+    assert_int_equal(kernel.clocks, 0);
 }
 
 static void one_wake_serves_64_waiters(void **state)
@@ -108,31 +120,55 @@ static void one_wake_serves_64_waiters(void **state)
     assert_true(STATE(&wg) == 0);
 }
 
-static void a_wait_yields(int yields, int64_t yield_ns)
+static void a_wait_makes_one_system_call_and_reads_no_clock(void **state)
 {
     wg_t wg = WG_INIT;
+    (void)state;
     memset(&kernel, 0, sizeof kernel);
-    kernel.now_ns = 1;
-    kernel.yield_ns = yield_ns;
     wg_add(&wg, 1);
     const pthread_t thread = start(waiter, &wg);
     UNTIL(kernel.waits > 0);
     wg_done(&wg);
     join(thread);
-    assert_int_equal(kernel.yields, yields);
     assert_int_equal(kernel.waits, 1);
+    assert_int_equal(kernel.wakes, 1);
+    assert_int_equal(kernel.calls, 2);
+    assert_int_equal(kernel.clocks, 0);
 }
 
-static void a_wait_yields_a_bounded_number_of_times_then_sleeps(void **state)
+static void a_timed_wait_reads_the_clock_once(void **state)
 {
+    wg_t wg = WG_INIT;
     (void)state;
-    a_wait_yields(WG_SPIN, 1000);
+    memset(&kernel, 0, sizeof kernel);
+    wg_add(&wg, 1);
+    assert_false(wg_wait_for(&wg, 1));
+    assert_int_equal(kernel.clocks, 1);
+    assert_false(wg_wait_until(&wg, &(struct timespec){1, 0}));
+    assert_int_equal(kernel.clocks, 2);
 }
 
-static void a_wait_sleeps_at_once_if_others_want_the_processor(void **state)
+/* After a timeout the word may say that somebody sleeps: that costs the next
+   release one wake, and no more. */
+static void a_timeout_costs_one_needless_wake(void **state)
 {
+    wg_t wg = WG_INIT;
     (void)state;
-    a_wait_yields(1, 100000);
+    memset(&kernel, 0, sizeof kernel);
+    wg_add(&wg, 1);
+    UNTIL(!wg_wait_for(&wg, 1000) && kernel.waits > 0);
+    wg_done(&wg);
+    assert_int_equal(kernel.wakes, 0); /* nobody is registered */
+    for (int round = 0; round < 2; round++) {
+        const int waits = kernel.waits;
+        wg_add(&wg, 1);
+        const pthread_t thread = start(waiter, &wg);
+        UNTIL(kernel.waits > waits);
+        wg_done(&wg);
+        join(thread);
+        assert_int_equal(kernel.wakes, round + 1);
+    }
+    assert_int_equal(atomic_load(&wg.word), WG_AWAKE_);
 }
 
 static void errno_is_kept_by_every_call(void **state)
@@ -141,7 +177,7 @@ static void errno_is_kept_by_every_call(void **state)
     const struct timespec past = {0, 0};
     (void)state;
     memset(&kernel, 0, sizeof kernel);
-    kernel.fail_wakes = true;
+    kernel.fail_wakes = kernel.spoil_errno = true;
     errno = 4711;
     wg_init_shared(&wg);
     wg_init(&wg);
@@ -204,6 +240,46 @@ static void a_refused_wait_is_fatal(void **state)
     expect_panic(wait_EPERM, text, "counter 1, waiters 1");
 }
 
+/* Refuses clock_gettime to this thread, as a seccomp filter does. */
+static void refuse_the_clock(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clock_gettime, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
+    assert_int_equal(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    assert_int_equal(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+    kernel.raw_clock = true;
+}
+
+static void wait_for_without_a_clock(void)
+{
+    wg_t wg = WG_INIT;
+    wg_add(&wg, 1);
+    refuse_the_clock();
+    (void)!wg_wait_for(&wg, 500000000);
+}
+
+static void wait_until_without_a_clock(void)
+{
+    wg_t wg = WG_INIT;
+    wg_add(&wg, 2);
+    refuse_the_clock();
+    (void)!wg_wait_until(&wg, &(struct timespec){INT32_MAX, 0});
+}
+
+static void a_refused_clock_is_fatal(void **state)
+{
+    static const char text[] = "clock failed: CLOCK_MONOTONIC cannot be read";
+    (void)state;
+    memset(&kernel, 0, sizeof kernel);
+    expect_panic(wait_for_without_a_clock, text, "counter 1, waiters 0");
+    expect_panic(wait_until_without_a_clock, text, "counter 2, waiters 0");
+}
+
 static void any_other_error_means_look_again(void **state)
 {
     static const int errors[] = {EAGAIN, EINTR, ENOMEM, EIO};
@@ -226,10 +302,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(nothing_is_asked_for_without_a_waiter),
         TEST(one_wake_serves_64_waiters),
-        TEST(a_wait_yields_a_bounded_number_of_times_then_sleeps),
-        TEST(a_wait_sleeps_at_once_if_others_want_the_processor),
+        TEST(a_wait_makes_one_system_call_and_reads_no_clock),
+        TEST(a_timed_wait_reads_the_clock_once),
+        TEST(a_timeout_costs_one_needless_wake),
         TEST(errno_is_kept_by_every_call),
         TEST(a_refused_wait_is_fatal),
+        TEST(a_refused_clock_is_fatal),
         TEST(any_other_error_means_look_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

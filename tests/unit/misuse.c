@@ -1,10 +1,12 @@
 /* Each row of the misuse table ends in its text and SIGABRT, NDEBUG or not. */
+#define _GNU_SOURCE
 #undef NDEBUG
 #define NDEBUG
 #include "check.h"
 #include "wg.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 static void done_before_add(void)
 {
@@ -44,7 +46,7 @@ static void try_add_past_the_end(void)
 {
     wg_t wg = WG_INIT;
     wg_add(&wg, INT32_MAX);
-    wg_try_add(&wg, 1);
+    (void)!wg_try_add(&wg, 1);
 }
 
 static void counter_overflow(void **state)
@@ -90,13 +92,13 @@ static void wait_for_a_copy(void)
 static void wait_some_time_for_a_copy(void)
 {
     copy_the_original();
-    wg_wait_for(&copy, 1);
+    (void)!wg_wait_for(&copy, 1);
 }
 
 static void try_add_to_a_copy(void)
 {
     copy_the_original();
-    wg_try_add(&copy, 1);
+    (void)!wg_try_add(&copy, 1);
 }
 
 static void close_a_copy(void)
@@ -131,33 +133,176 @@ static void nearby_addresses_have_different_marks(void **state)
     }
 }
 
+/* Above all it is never that of a shared or of an unused group, wherever. */
+static void every_address_has_an_odd_mark_and_all_of_them_occur(void **state)
+{
+    bool seen[1 << 10] = {false};
+    int distinct = 0;
+    (void)state;
+    for (uintptr_t i = 0; i < 1 << 16; i++) {
+        /* 0 and 8 modulo 2^35 are among these. */
+        const uintptr_t address =
+            (i % 256 * 8) + (i / 256 << 24 << 11 * (i % 2));
+        const uint64_t mark = wg_mark_((wg_t *)address);
+        assert_true((mark & WG_MARK_ODD_) != 0);
+        assert_true((mark & ~(uint64_t)WG_MARK_) == 0);
+        distinct += !seen[mark >> 21];
+        seen[mark >> 21] = true;
+    }
+    assert_int_equal(distinct, 1 << 10);
+}
+
+/* A tag in the pointer's top byte does not count. */
+static void the_top_of_an_address_does_not_change_its_mark(void **state)
+{
+    (void)state;
+#if UINTPTR_MAX > UINT32_MAX
+    assert_true(wg_mark_((wg_t *)(uintptr_t)0x123456788) ==
+                wg_mark_((wg_t *)(uintptr_t)0xab00000123456788));
+#else
+    skip();
+#endif
+}
+
+/* Where version 1 took a private group for a shared one, and hung. */
+static void *wait_there(void *wg)
+{
+    wg_wait(wg);
+    return NULL;
+}
+
+static void a_group_at_8_modulo_2_to_the_35_works(void **state)
+{
+    (void)state;
+#if UINTPTR_MAX > UINT32_MAX
+    for (uintptr_t i = 1; i < 1 << 12; i++) { /* the sanitizers have some */
+        void *const page =
+            mmap((void *)(i << 35), 4096, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+        if (page == MAP_FAILED)
+            continue;
+        for (int offset = 0; offset <= 8; offset += 8) {
+            wg_t *const wg = (wg_t *)(void *)((char *)page + offset);
+            wg_init(wg);
+            for (int round = 0; round < 10; round++) {
+                wg_add(wg, 1);
+                const pthread_t thread = start(wait_there, wg);
+                UNTIL(atomic_load(&wg->word) == WG_ASLEEP_);
+                wg_done(wg);
+                join(thread);
+            }
+        }
+        munmap(page, 4096);
+        return;
+    }
+    fail_msg("no page at a multiple of 2^35 to be had");
+#else
+    skip();
+#endif
+}
+
+/* ---- Memory that was never initialised ---- */
+
 static wg_t garbage;
+
+/* Fills length bytes from offset on, the rest is 0. */
+static void spoil(size_t offset, size_t length, int byte)
+{
+    memset((void *)&garbage, 0, sizeof garbage);
+    memset((char *)&garbage + offset, byte, length);
+}
 
 static void add_to_garbage(void)
 {
-    memset(&garbage, 0xa5, sizeof garbage);
     wg_add(&garbage, 1);
 }
 
 static void done_on_garbage(void)
 {
-    memset(&garbage, 0xa5, sizeof garbage);
     wg_done(&garbage);
 }
 
 static void wait_for_garbage(void)
 {
-    memset(&garbage, 0xa5, sizeof garbage);
     wg_wait(&garbage);
+}
+
+static void wait_some_time_for_garbage(void)
+{
+    (void)!wg_wait_for(&garbage, INT64_MAX);
+}
+
+static void try_add_to_garbage(void)
+{
+    (void)!wg_try_add(&garbage, 1);
+}
+
+static void close_garbage(void)
+{
+    wg_close(&garbage);
 }
 
 static void never_initialised(void **state)
 {
     static const char numbers[] = "counter -1515870811, waiters 370085";
+    static void (*const calls[])(void) = {
+        add_to_garbage,     done_on_garbage,
+        wait_for_garbage,   wait_some_time_for_garbage,
+        try_add_to_garbage, close_garbage};
     (void)state;
-    expect_panic(add_to_garbage, lost, numbers);
-    expect_panic(done_on_garbage, lost, numbers);
-    expect_panic(wait_for_garbage, lost, numbers);
+    for (unsigned i = 0; i < sizeof calls / sizeof *calls; i++) {
+        spoil(0, sizeof garbage, 0xa5);
+        expect_panic(calls[i], lost, numbers);
+    }
+}
+
+/* In the word, in each spare byte, in the waiters: where a first add meets it.
+ */
+static void never_initialised_in_part(void **state)
+{
+    (void)state;
+    for (size_t byte = offsetof(wg_t, word); byte < sizeof garbage; byte++) {
+        spoil(byte, 1, 0x40);
+        expect_panic(add_to_garbage, lost, "counter 0, waiters 0");
+        expect_panic(try_add_to_garbage, lost, "counter 0, waiters 0");
+        expect_panic(close_garbage, lost, "counter 0, waiters 0");
+    }
+    memset((void *)&garbage, 0, sizeof garbage);
+    atomic_store(&garbage.state, 5);
+    expect_panic(add_to_garbage, lost, "counter 0, waiters 5");
+    expect_panic(try_add_to_garbage, lost, "counter 0, waiters 5");
+    atomic_store(&garbage.state, wg_ones_(7));
+    expect_panic(done_on_garbage, lost, "counter 7, waiters 0");
+    atomic_store(&garbage.state, wg_ones_(-7));
+    expect_panic(wait_for_garbage, "negative counter", "counter -7, waiters 0");
+    expect_panic(try_add_to_garbage, "negative counter",
+                 "counter -7, waiters 0");
+    expect_panic(add_to_garbage, "negative counter", "counter -6, waiters 0");
+    atomic_store(&garbage.state, wg_ones_(-1));
+    expect_panic(add_to_garbage, "negative counter", "counter -1, waiters 0");
+    /* A word that is already released lets a wait go too soon. */
+    atomic_store(&garbage.state, wg_mark_(&garbage) + wg_ones_(1));
+    atomic_store(&garbage.word, WG_RELEASED_);
+    expect_panic(wait_for_garbage,
+                 "reused before previous wg_wait has returned",
+                 "counter 1, waiters 1");
+    atomic_store(&garbage.word, 77);
+    expect_panic(wait_for_garbage, lost, "counter 1, waiters 1");
+}
+
+/* And wg_init does not care what the memory held. */
+static void initialisers_work_on_used_memory(void **state)
+{
+    (void)state;
+    for (int shared = 0; shared < 2; shared++) {
+        spoil(0, sizeof garbage, 0xff);
+        (shared ? wg_init_shared : wg_init)(&garbage);
+        assert_int_equal(wg_count(&garbage), 0);
+        wg_add(&garbage, 1);
+        assert_true(wg_is_shared_(atomic_load(&garbage.state)) == shared);
+        assert_true(wg_done(&garbage));
+        wg_wait(&garbage);
+    }
 }
 
 static void add_after_close(void)
@@ -184,25 +329,25 @@ static void add_to_a_closed_group(void **state)
 static void try_add_nothing(void)
 {
     wg_t wg = WG_INIT;
-    wg_try_add(&wg, 0);
+    (void)!wg_try_add(&wg, 0);
 }
 
 static void try_add_less(void)
 {
     wg_t wg = WG_INIT;
-    wg_try_add(&wg, -1);
+    (void)!wg_try_add(&wg, -1);
 }
 
 static void deadline_before_its_second(void)
 {
     wg_t wg = WG_INIT;
-    wg_wait_until(&wg, &(struct timespec){0, -1});
+    (void)!wg_wait_until(&wg, &(struct timespec){0, -1});
 }
 
 static void deadline_after_its_second(void)
 {
     wg_t wg = WG_INIT;
-    wg_wait_until(&wg, &(struct timespec){0, 1000000000});
+    (void)!wg_wait_until(&wg, &(struct timespec){0, 1000000000});
 }
 
 static void invalid_argument(void **state)
@@ -215,6 +360,90 @@ static void invalid_argument(void **state)
     expect_panic(try_add_less, delta, "counter 0, waiters 0");
     expect_panic(deadline_before_its_second, nsec, "counter 0, waiters 0");
     expect_panic(deadline_after_its_second, nsec, "counter 0, waiters 0");
+}
+
+/* ---- Where several texts fit: the first one of the manual's list ---- */
+
+/* A group whose state is made by hand, so that everything is wrong with it. */
+static wg_t crowded;
+static uint64_t foreign_mark(void)
+{
+    return wg_mark_(&crowded) ^ (1 << 24);
+}
+
+static void add_to_crowded(void)
+{
+    wg_add(&crowded, 1);
+}
+
+static void add_much_to_crowded(void)
+{
+    wg_add(&crowded, INT32_MAX);
+}
+
+static void done_on_crowded(void)
+{
+    wg_done(&crowded);
+}
+
+static void wait_for_crowded(void)
+{
+    wg_wait(&crowded);
+}
+
+static void try_add_nothing_to_crowded(void)
+{
+    (void)!wg_try_add(&crowded, 0);
+}
+
+static void try_add_much_to_crowded(void)
+{
+    (void)!wg_try_add(&crowded, INT32_MAX);
+}
+
+static void wait_badly_for_crowded(void)
+{
+    (void)!wg_wait_until(&crowded, &(struct timespec){0, -1});
+}
+
+static void the_first_text_that_fits_is_written(void **state)
+{
+    const uint64_t closed = (uint64_t)1 << 31, here = wg_mark_(&crowded);
+    (void)state;
+    /* invalid argument > copied > negative > overflow > closed > concurrently
+     */
+    atomic_store(&crowded.state, foreign_mark() + wg_ones_(-1) + closed + 3);
+    expect_panic(try_add_nothing_to_crowded,
+                 "invalid argument: wg_try_add of less than 1",
+                 "counter -1, waiters 3");
+    expect_panic(wait_badly_for_crowded,
+                 "invalid argument: tv_nsec is not in 0..999999999",
+                 "counter -1, waiters 3");
+    expect_panic(done_on_crowded, lost, "counter -1, waiters 3");
+    expect_panic(add_to_crowded, lost, "counter -1, waiters 3");
+    expect_panic(wait_for_crowded, lost, "counter -1, waiters 3");
+    expect_panic(try_add_much_to_crowded, lost, "counter -1, waiters 3");
+    atomic_store(&crowded.state, foreign_mark() + wg_ones_(1));
+    expect_panic(add_much_to_crowded, lost, "counter 1, waiters 0");
+    atomic_store(&crowded.state, foreign_mark() + closed);
+    expect_panic(add_to_crowded, lost, "counter 0, waiters 0");
+    atomic_store(&crowded.state, here + wg_ones_(-1) + closed + 3);
+    expect_panic(done_on_crowded, "negative counter", "counter -2, waiters 3");
+    expect_panic(add_to_crowded, "negative counter", "counter -1, waiters 3");
+    expect_panic(try_add_much_to_crowded, "negative counter",
+                 "counter -1, waiters 3");
+    atomic_store(&crowded.state, here + wg_ones_(1) + closed + 3);
+    expect_panic(add_much_to_crowded, "counter overflow",
+                 "counter 1, waiters 3");
+    assert_false(wg_try_add(&crowded, INT32_MAX)); /* closed: no complaint */
+    atomic_store(&crowded.state, here + closed + 3);
+    expect_panic(add_to_crowded, "wg_add on a closed group",
+                 "counter 1, waiters 3");
+    atomic_store(&crowded.state, here + 3);
+    expect_panic(add_to_crowded, "wg_add called concurrently with wg_wait",
+                 "counter 1, waiters 3");
+    atomic_store(&crowded.state, foreign_mark() + wg_ones_(1) + WG_WAITERS_);
+    expect_panic(wait_for_crowded, lost, "counter 1, waiters 1048575");
 }
 
 static void wait_beside_as_many_as_there_may_be(void)
@@ -252,9 +481,15 @@ int main(void)
         TEST(counter_overflow),
         TEST(copied),
         TEST(nearby_addresses_have_different_marks),
+        TEST(every_address_has_an_odd_mark_and_all_of_them_occur),
+        TEST(the_top_of_an_address_does_not_change_its_mark),
+        TEST(a_group_at_8_modulo_2_to_the_35_works),
         TEST(never_initialised),
+        TEST(never_initialised_in_part),
+        TEST(initialisers_work_on_used_memory),
         TEST(add_to_a_closed_group),
         TEST(invalid_argument),
+        TEST(the_first_text_that_fits_is_written),
         TEST(too_many_waiters),
         TEST(panic_outruns_a_pending_cancellation),
     };

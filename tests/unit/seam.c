@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <linux/futex.h>
-#include <sched.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -64,14 +63,6 @@ int64_t seam_now_ns(void)
         return seam.now_ns();
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-void seam_yield(void)
-{
-    seam.yields++;
-    if (seam.on_yield)
-        seam.on_yield();
-    sched_yield();
 }
 
 void seam_panic(const char *message)

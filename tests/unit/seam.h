@@ -10,10 +10,9 @@
 #include <stdint.h>
 
 struct seam {
-    atomic_int waits, wakes, yields;       /* calls so far */
+    atomic_int waits, wakes;               /* calls so far */
     void (*on_wait)(void *word);           /* registered, about to sleep */
-    void (*on_wake)(void *word);           /* released is set */
-    void (*on_yield)(void);                /* not registered yet */
+    void (*on_wake)(void *word);           /* the word says released */
     void (*on_panic)(const char *message); /* misuse, before the abort */
     int64_t (*now_ns)(void);               /* in place of the clock */
 };
@@ -29,13 +28,11 @@ extern sem_t seam_held, seam_let_go;
 int seam_wait(void *word, uint32_t expected, int64_t deadline_ns, bool shared);
 void seam_wake(void *word, bool shared);
 int64_t seam_now_ns(void);
-void seam_yield(void);
 void seam_panic(const char *message);
 
 #define WG_FUTEX_WAIT seam_wait
 #define WG_FUTEX_WAKE seam_wake
 #define WG_NOW_NS seam_now_ns
-#define WG_YIELD seam_yield
 #define WG_PANIC seam_panic
 
 #endif

@@ -2,7 +2,9 @@
 #include "check.h"
 #include "seam.h"
 #include "wg.h"
+enum { wg_misses_, wg_skips_ }; /* with the seam, no thread-local is there */
 
+#include <errno.h>
 
 enum { THREADS = 4, ROUNDS = 1000 };
 
@@ -110,33 +112,90 @@ static void *waiter(void *wg)
     return NULL;
 }
 
-static void try_add_fails_while_the_last_round_is_leaving(void **state)
+/* Holds the waiter inside its wait until somebody else naps for it. */
+static pthread_t adder;
+static atomic_int naps;
+
+static void hold_until_the_adder_naps(void *word)
+{
+    if (!pthread_equal(pthread_self(), adder))
+        seam_hold(word);
+    else if (naps++ == 2)
+        sem_post(&seam_let_go);
+}
+
+/* Leaves a waiter that is released, but still inside. */
+static pthread_t release_and_hold(wg_t *wg)
+{
+    seam_reset();
+    naps = 0;
+    adder = pthread_self();
+    seam.on_wait = hold_until_the_adder_naps;
+    wg_add(wg, 1);
+    const pthread_t thread = start(waiter, wg);
+    sem_wait(&seam_held);
+    assert_true(wg_try_add(wg, 1)); /* waiters, but above 0 */
+    wg_add(wg, -2);
+    wg_add(wg, 0); /* which does nothing to them */
+    assert_true(STATE(wg) == 1);
+    assert_int_equal(seam.wakes, 1);
+    return thread;
+}
+
+static void try_add_waits_until_the_last_round_has_left(void **state)
+{
+    (void)state;
+    for (int shared = 0; shared < 2; shared++) {
+        wg_t wg;
+        (shared ? wg_init_shared : wg_init)(&wg);
+        const pthread_t thread = release_and_hold(&wg);
+        assert_true(wg_try_add(&wg, 1));
+        assert_true(naps > 2);
+        assert_true(STATE(&wg) >> 32 == 1 && WAITERS(&wg) == 0);
+        join(thread);
+        assert_true(wg_done(&wg));
+    }
+}
+
+static void nothing_to_do(void *arg)
+{
+    (void)arg;
+}
+
+static void wg_go_waits_until_the_last_round_has_left(void **state)
 {
     wg_t wg = WG_INIT;
     (void)state;
-    seam_reset();
-    seam.on_wait = seam_hold;
-    wg_add(&wg, 1);
-    const pthread_t thread = start(waiter, &wg);
-    sem_wait(&seam_held);
-    assert_true(wg_try_add(&wg, 1)); /* waiters, but above 0 */
-    wg_add(&wg, -2);
-    assert_false(wg_try_add(&wg, 1)); /* released, but still inside */
-    wg_add(&wg, 0);                   /* which does nothing to them */
-    assert_true(STATE(&wg) == 1);
+    const pthread_t thread = release_and_hold(&wg);
+    assert_int_equal(wg_go(&wg, nothing_to_do, NULL), 0);
+    assert_true(naps > 2);
+    join(thread);
+    wg_wait(&wg);
+}
+
+static void a_closed_group_answers_while_the_last_round_is_leaving(void **state)
+{
+    wg_t wg = WG_INIT;
+    (void)state;
+    const pthread_t thread = release_and_hold(&wg);
+    wg_close(&wg);
+    assert_false(wg_try_add(&wg, 1));
+    assert_int_equal(wg_go(&wg, nothing_to_do, NULL), ECANCELED);
+    assert_int_equal(naps, 0);
     sem_post(&seam_let_go);
     join(thread);
-    assert_int_equal(seam.wakes, 1);
-    assert_true(wg_try_add(&wg, 1));
-    assert_true(wg_done(&wg));
+    assert_false(wg_try_add(&wg, 1));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(try_add_adds_until_closed),
-        TEST(try_add_fails_while_the_last_round_is_leaving),
+        TEST(try_add_waits_until_the_last_round_has_left),
+        TEST(a_closed_group_answers_while_the_last_round_is_leaving),
         TEST(whoever_is_accepted_is_waited_for),
+        /* Last: its thread may use the seam after the wait has returned. */
+        TEST(wg_go_waits_until_the_last_round_has_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

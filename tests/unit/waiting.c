@@ -1,0 +1,248 @@
+/* How a wait waits: it pauses, then sleeps, and asks for nothing else. Pauses
+   and system calls are counted, and hooks in them play the other threads, so
+   that nothing is left to timing. What pauses is x86's: elsewhere the tests
+   that count pauses are skipped, and say so. */
+#define _GNU_SOURCE
+#include "check.h"
+
+#if defined(__x86_64__) || defined(__i386__)
+#define COUNTS_PAUSES 1
+static void on_pause(void);
+#define __builtin_ia32_pause() on_pause()
+#else
+#define COUNTS_PAUSES 0
+#endif
+#include "wg.h"
+
+#include <semaphore.h>
+#include <string.h>
+#include <unistd.h>
+
+static wg_t wg = WG_INIT;
+
+/* Calls of this thread since it last asked. */
+static _Thread_local struct {
+    int pauses, sleeps, others, clocks;
+} made;
+
+/* What other threads do meanwhile: at this pause, or in each sleep. */
+static _Thread_local struct {
+    int pause;
+    void (*at_pause)(void);
+    void (*in_sleep)(void);
+} meanwhile;
+
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, long a, long b, long c, long d, long e,
+                    long f);
+int __real_clock_gettime(clockid_t clock, struct timespec *now);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
+
+long __wrap_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+    if (number == SYS_futex && (b & 127) == 9) {
+        made.sleeps++;
+        if (meanwhile.in_sleep != NULL) {
+            meanwhile.in_sleep();
+            return 0;
+        }
+    } else if (number != SYS_write) {
+        made.others++;
+    }
+    return __real_syscall(number, a, b, c, d, e, f);
+}
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
+{
+    made.clocks++;
+    return __real_clock_gettime(clock, now);
+}
+
+#if COUNTS_PAUSES
+static void on_pause(void)
+{
+    if (++made.pauses == meanwhile.pause && meanwhile.at_pause != NULL)
+        meanwhile.at_pause();
+}
+#endif
+
+static void done(void)
+{
+    (void)wg_done(&wg);
+}
+
+/* Adds 1, and waits beside so many others until a hook counts it down. The
+   others are not there: they are put into the state, and out again. */
+static void wait_beside(int others)
+{
+    memset(&made, 0, sizeof made);
+    wg_add(&wg, 1);
+    atomic_fetch_add(&wg.state, (uint64_t)others);
+    wg_wait(&wg);
+    atomic_fetch_sub(&wg.state, (uint64_t)others);
+    atomic_store(&wg.word, WG_AWAKE_);
+    assert_int_equal(made.clocks, 0);
+}
+
+static void wait_for_one(void)
+{
+    wait_beside(0);
+}
+
+/* Each test on a thread of its own, which has not waited before. */
+static void *run_it(void *test)
+{
+    memset(&made, 0, sizeof made);
+    memset(&meanwhile, 0, sizeof meanwhile);
+    ((void (*)(void))(uintptr_t)test)();
+    return NULL;
+}
+
+static void on_a_fresh_thread(void (*test)(void))
+{
+    if (COUNTS_PAUSES)
+        join(start(run_it, (void *)(uintptr_t)test));
+    else
+        skip();
+}
+
+static void look_then_sleep(void)
+{
+    meanwhile.in_sleep = done;
+    wait_for_one();
+    assert_int_equal(made.pauses, WG_SPIN);
+    assert_int_equal(made.sleeps, 1);
+    assert_int_equal(made.others,
+                     1); /* the wake, as the done found it asleep */
+}
+
+static void a_wait_pauses_WG_SPIN_times_then_sleeps(void **state)
+{
+    (void)state;
+    on_a_fresh_thread(look_then_sleep);
+}
+
+static void answered_at_pauses(void)
+{
+    for (int pause = 1; pause <= WG_SPIN; pause += WG_SPIN - 1) {
+        meanwhile.pause = pause;
+        meanwhile.at_pause = done;
+        wait_for_one();
+        assert_int_equal(made.pauses, pause);
+        assert_int_equal(made.sleeps + made.others, 0);
+    }
+}
+
+static void a_release_while_it_looks_costs_no_system_call(void **state)
+{
+    (void)state;
+    on_a_fresh_thread(answered_at_pauses);
+}
+
+static void skips_after_looks_in_vain(void)
+{
+    static const int skips[] = {3, 15, 63, 255, 255};
+    meanwhile.in_sleep = done;
+    for (int round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < sizeof skips / sizeof *skips; i++) {
+            wait_for_one();
+            assert_int_equal(made.pauses, WG_SPIN);
+            for (int skip = 0; skip < skips[i]; skip++) {
+                wait_for_one();
+                assert_int_equal(made.pauses, 0);
+                assert_int_equal(made.sleeps, 1);
+            }
+        }
+        /* A look that is answered forgets all that, for the second round. */
+        meanwhile.pause = WG_SPIN;
+        meanwhile.at_pause = done;
+        wait_for_one();
+        assert_int_equal(made.pauses, WG_SPIN);
+        assert_int_equal(made.sleeps, 0);
+        meanwhile.at_pause = NULL;
+    }
+}
+
+static void looks_in_vain_are_made_less_and_less_often(void **state)
+{
+    (void)state;
+    on_a_fresh_thread(skips_after_looks_in_vain);
+}
+
+static void beside_none_one_two(void)
+{
+    static const int others[] = {0, 1, 2, WG_WAITERS_ - 1};
+    meanwhile.pause = 1;
+    meanwhile.at_pause = done;
+    meanwhile.in_sleep = done;
+    for (int i = 0; i < 4; i++) {
+        wait_beside(others[i]);
+        assert_int_equal(made.pauses, i < 2);
+        assert_int_equal(made.sleeps, i >= 2);
+    }
+}
+
+static void at_most_two_waiters_of_a_group_look(void **state)
+{
+    (void)state;
+    on_a_fresh_thread(beside_none_one_two);
+}
+
+static void the_default_of_WG_SPIN_is_as_the_manual_says(void **state)
+{
+    (void)state;
+    assert_int_equal(WG_SPIN, 1000);
+}
+
+/* ---- A reuse that comes too soon, while the waiter looks ---- */
+
+static sem_t looks, go_on;
+
+static void hold(void)
+{
+    sem_post(&looks);
+    sem_wait(&go_on);
+}
+
+static void *held_waiter(void *arg)
+{
+    meanwhile.pause = 1;
+    meanwhile.at_pause = hold;
+    wg_wait(&wg);
+    return arg;
+}
+
+static void reuse_while_the_waiter_looks(void)
+{
+    sem_init(&looks, 0, 0);
+    sem_init(&go_on, 0, 0);
+    wg_add(&wg, 1);
+    start(held_waiter, NULL);
+    sem_wait(&looks);
+    wg_done(&wg);
+    wg_add(&wg, 1);
+}
+
+static void reuse_is_caught_while_the_waiter_looks(void **state)
+{
+    (void)state;
+    if (!COUNTS_PAUSES)
+        skip();
+    for (int i = 0; i < 100; i++)
+        expect_panic(reuse_while_the_waiter_looks,
+                     "wg_add called concurrently with wg_wait",
+                     "counter 1, waiters 1");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_wait_pauses_WG_SPIN_times_then_sleeps),
+        TEST(a_release_while_it_looks_costs_no_system_call),
+        TEST(looks_in_vain_are_made_less_and_less_often),
+        TEST(at_most_two_waiters_of_a_group_look),
+        TEST(the_default_of_WG_SPIN_is_as_the_manual_says),
+        TEST(reuse_is_caught_while_the_waiter_looks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
