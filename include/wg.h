@@ -26,7 +26,8 @@
  *                 no other thread is inside a call on it or can still begin
  *                 one. The wg_done that released the wait does not count: it
  *                 does not touch the group any more. A thread that has joined
- *                 all others may free it, too.
+ *                 all others may free it, too. wg_close does not keep others
+ *                 from calling wg_try_add once more.
  *   Timeouts      After a timed wait has returned false, the group is still in
  *                 use: the workers have yet to count down. A function that
  *                 holds the group on its stack must not return then.
@@ -135,8 +136,8 @@
     (!defined(__cplusplus) && defined(__STDC_NO_ATOMICS__)))
 #error "wg.h: needs C11 or C++11 or later, by gcc, clang or their like"
 #elif !defined(__CPPCHECK__) && \
-    (defined(WG_FUTEX_WAIT) || defined(WG_FUTEX_WAKE) || defined(WG_NOW_NS)) && \
-    !(defined(WG_FUTEX_WAIT) && defined(WG_FUTEX_WAKE) && defined(WG_NOW_NS))
+    (defined(WG_FUTEX_WAIT) != defined(WG_FUTEX_WAKE) || \
+     defined(WG_FUTEX_WAIT) != defined(WG_NOW_NS))
 #error "wg.h: define all of WG_FUTEX_WAIT, WG_FUTEX_WAKE, WG_NOW_NS, or none"
 #elif !defined(__CPPCHECK__) && !defined(__linux__) && !defined(WG_FUTEX_WAIT)
 #error "wg.h: needs Linux, or your own WG_FUTEX_WAIT and the rest of the seam"
@@ -183,7 +184,8 @@
 /* C uses the standard's atomics. C++ works on the same bits by the operations
    that gcc and clang build them from: std::atomic would be another type, and
    its groups would not all be initialised before the program starts. All
-   private names end in an underscore; private macros are undefined at the end. */
+   private names end in an underscore; private macros are undefined at the
+   end. */
 #ifdef __cplusplus
 #define WG_ATOMIC_
 #define WG_STATIC_ASSERT_ static_assert
@@ -241,9 +243,9 @@ enum wg_bits_ {
 };
 
 /* A wait group: a counter that threads can wait for. Initialise it by WG_INIT
-   or wg_init; memory full of zeros will do, too. It needs no destroying. It must
-   not be copied or moved once it is in use; in C++ it cannot be. Use it by the
-   calls below only: the members are private. */
+   or wg_init; memory full of zeros will do, too. It needs no destroying. It
+   must not be copied or moved once it is in use; in C++ it cannot be. Use it by
+   the calls below only: the members are private. */
 typedef struct wg {
     WG_ATOMIC_ uint64_t state __attribute__((aligned(8)));
     WG_ATOMIC_ uint32_t word __attribute__((aligned(4)));
@@ -265,7 +267,7 @@ WG_STATIC_ASSERT_(sizeof(wg_t) == 16 && __alignof__(wg_t) == 8 &&
 /* ---- The interface ---- */
 #define WG_CHECK_RESULT_ __attribute__((warn_unused_result))
 
-/* WG_INIT initialises a private group, one that the threads of one process use:
+/* WG_INIT initialises a private group, which the threads of one process use:
        static wg_t wg = WG_INIT;
    WG_INIT_SHARED initialises a group in memory that several processes map. */
 #ifdef __cplusplus
@@ -276,124 +278,157 @@ WG_STATIC_ASSERT_(sizeof(wg_t) == 16 && __alignof__(wg_t) == 8 &&
 #define WG_INIT_SHARED {WG_MARK_SHARED_, 0, 0, {0}}
 #endif
 
-/* Makes *wg a private group with a counter of 0, whatever the memory held
-   before. Call it on memory that has just been allocated, to open a closed
-   group again, and in a forked child on a group that was in use. No other thread
-   may be inside a call on the group, and who uses it next must be told so after
-   this has returned: it gives no order. Nothing checks that. */
+/* Makes *wg a private group whose counter is 0, whatever the memory held
+   before. Use it for memory that has just been allocated, to open a closed
+   group again, and in a forked child for a group that was in use.
+   No other thread may be inside a call on the group, or begin one before this
+   has returned. Nothing checks that. It gives no order: tell the other threads
+   of the group by something that does, such as starting them. */
 static inline void wg_init(wg_t *wg);
 
-/* Makes *wg a group with a counter of 0 for all processes that map its memory,
-   at whatever addresses. One process calls it, before the others use the group;
-   they must be kept out until it has returned. Also the way to repair a group
-   whose process was killed, once nobody uses it. Nothing checks that. */
+/* Makes *wg a group whose counter is 0, for all processes that map its memory,
+   at whatever addresses.
+   One process calls it, and the others must be kept out until it has returned;
+   to them, memory full of zeros looks like a private group. It also repairs a
+   group that a killed process has left behind, once nobody uses it any more.
+   Nothing checks that. It gives no order by itself. */
 static inline void wg_init_shared(wg_t *wg);
 
-/* Adds delta to the counter. It may be negative, and 0 does nothing. If a
-   negative delta brings the counter to 0, all waiting threads are released.
-   Any thread may call it, and signal handlers. An add that finds the counter at
-   0 comes before the waits that are meant for it, and after the waits of the
-   last round have returned. A negative delta orders as wg_done does; a positive
-   one gives no order. Aborts if the counter would become negative or pass
-   INT32_MAX, and for an add from 0 if the group is closed or still has waiters,
-   or if it was copied. */
+/* Adds delta to the counter; 0 does nothing. If a negative delta brings the
+   counter to 0, all waiting threads are released.
+   Any thread may call it, and signal handlers. A positive delta that finds the
+   counter at 0 begins a round: it comes before the waits that are meant for it,
+   and after all waits of the last round have returned.
+   What the caller did before a negative delta happens before the return of each
+   wait that it helps to release. A positive delta gives no order.
+   Aborts if the counter would become negative or pass INT32_MAX, if the group
+   was copied, or if a round begins while the group is closed or while waiters
+   of the last round are still inside. */
 static inline void wg_add(wg_t *wg, int delta);
 
 /* Subtracts 1 from the counter: one of those that were added is done. If that
-   brings the counter to 0, all waiting threads are released. Any thread may
-   call it, and signal handlers.
-   Returns true to the one call of a round that brought the counter to 0. This
-   is the place for a continuation, such as a callback; it must not touch the
-   group if a waiter may free it.
+   brings the counter to 0, all waiting threads are released.
+   Any thread may call it, and signal handlers.
+   Returns true to the one call of a round that brought the counter to 0, false
+   to all others. That call is the place to go on from, where no thread waits: a
+   callback, an eventfd. It must not touch the group if a waiter may free it.
    What the caller did before happens before the return of each wait that this
-   helps to release. A call that returns true comes after all other dones of the
-   round. Aborts if nothing was left to count down, or if the group was copied. */
+   helps to release. A call that returns true comes after all other wg_done
+   calls of the round.
+   Aborts if there was nothing to count down, or if the group was copied. */
 static inline bool wg_done(wg_t *wg);
 
-/* Waits until the counter is 0; returns at once if it is. Any number of threads
-   may wait. Signal handlers may not. It goes on after a signal handler has run,
-   and is no cancellation point. It pauses for a while, then sleeps.
+/* Waits until the counter is 0; returns at once if it is. It pauses for a
+   while, then sleeps.
+   Any thread may call it, beside other waits too; signal handlers may not. It
+   goes on after a signal handler has run. It is no cancellation point.
    All that was done before the wg_done calls of the round has happened before
-   it returns. The group may then be freed, unless other threads may still call
-   something on it. The workers have counted down, but may not have ended yet: a
-   wait is not a join. Aborts if the group is reused while this wait is still
-   inside, was copied, has too many waiters, or if the system lets no thread
-   sleep. */
+   it returns. The group may be freed then, unless other threads are inside a
+   call on it or may still begin one. The workers have counted down, but may not
+   have ended: where that matters, join them.
+   Aborts if a new round begins while this wait is still inside, if the group
+   was copied, if more than 1048575 threads wait, or if the system lets no
+   thread sleep. */
 static inline void wg_wait(wg_t *wg);
 
-/* Returns true if the counter is 0, false if not. Never blocks and never aborts.
-   Any thread may call it, and signal handlers. True gives the order that wg_wait
-   gives, and the group may be freed as after wg_wait; false gives none. */
+/* Returns true if the counter is 0, false if not. Never blocks, never aborts.
+   Any thread may call it, and signal handlers.
+   If it returns true, all that was done before the wg_done calls of the round
+   has happened before, and the group may be freed, unless other threads are
+   inside a call on it or may still begin one. False gives no order. */
 static inline bool wg_try_wait(wg_t *wg);
 
-/* Waits as wg_wait does, for timeout_ns nanoseconds at most. Returns true if the
-   counter reached 0, with the order that wg_wait gives; false if the time was
-   up. Then this thread is no waiter any more, but the group is still in use:
-   the workers have yet to count down, so it must not be freed. A timeout_ns of 0
-   or less only looks, as wg_try_wait does; INT64_MAX waits without end. May last
-   longer by the pauses of one wait. Aborts as wg_wait does, or if the clock
-   cannot be read. */
+/* Waits until the counter is 0, for timeout_ns nanoseconds at most. With 0 or
+   less it only looks; INT64_MAX is no limit. It pauses for a while, then
+   sleeps, so it may last longer by those pauses.
+   Any thread may call it, beside other waits too; signal handlers may not. It
+   goes on after a signal handler has run. It is no cancellation point.
+   Returns true if the counter reached 0. Then all that was done before the
+   wg_done calls of the round has happened before, and the group may be freed,
+   unless other threads are inside a call on it or may still begin one.
+   Returns false if the time was up. The caller does not count as a waiter any
+   more, but the group is still in use, by those who have yet to count down: it
+   must not be freed, and a function that holds it must not return.
+   Aborts if a new round begins while this wait is still inside, if the group
+   was copied, if more than 1048575 threads wait, or if the system lets no
+   thread sleep or read the clock. */
 static inline bool wg_wait_for(wg_t *wg, int64_t timeout_ns) WG_CHECK_RESULT_;
 
 #ifdef CLOCKS_PER_SEC /* <time.h> is there */
-/* Waits as wg_wait does, until a time of CLOCK_MONOTONIC at most. That is the
-   clock of clock_gettime(CLOCK_MONOTONIC, ...); -std=c11 hides both unless
-   _POSIX_C_SOURCE is defined. The clock of timespec_get is another one, whose
-   times would be decades away. Returns true if the counter reached 0, with the
-   order that wg_wait gives; false if the time has come. Then this thread is no
-   waiter any more, but the group is still in use and must not be freed. With a
-   deadline in the past it only looks, as wg_try_wait does. May last longer by
-   the pauses of one wait. Aborts if tv_nsec is not in 0..999999999, if the clock
-   cannot be read, and as wg_wait does. */
+/* Waits until the counter is 0, until a time of CLOCK_MONOTONIC at most. With a
+   time that has passed it only looks. It pauses for a while, then sleeps, so it
+   may last longer by those pauses.
+   deadline comes from clock_gettime(CLOCK_MONOTONIC, ...), which -std=c11 hides
+   unless _POSIX_C_SOURCE is defined. The clock of timespec_get, C11's only one,
+   will not do: its times are decades away.
+   Any thread may call it, beside other waits too; signal handlers may not. It
+   goes on after a signal handler has run. It is no cancellation point.
+   Returns true if the counter reached 0. Then all that was done before the
+   wg_done calls of the round has happened before, and the group may be freed,
+   unless other threads are inside a call on it or may still begin one.
+   Returns false if the time has come. The caller does not count as a waiter any
+   more, but the group is still in use, by those who have yet to count down: it
+   must not be freed, and a function that holds it must not return.
+   Aborts if tv_nsec is not in 0..999999999, if a new round begins while this
+   wait is still inside, if the group was copied, if more than 1048575 threads
+   wait, or if the system lets no thread sleep or read the clock. */
 static inline bool wg_wait_until(wg_t *wg, const struct timespec *deadline)
     WG_CHECK_RESULT_;
 #endif
 
 /* Closes the group: from now on wg_try_add returns false, wg_go returns
-   ECANCELED, and an add from 0 is misuse. What is counted may go on, and may add
-   while it is. Any thread may call it, more than once; signal handlers may not.
-   To close and then wait is safe against any number of wg_try_add calls: each
-   returns false, or is waited for. What the caller did before happens before a
-   wg_try_add returns false. wg_init opens the group again. Aborts if the group
-   was copied. */
+   ECANCELED, and a wg_add that finds the counter at 0 is misuse. Those who are
+   counted may go on, and may add. wg_init opens the group again.
+   Any thread may call it, at any time and more than once; signal handlers may
+   not. To close and then wait is safe against any number of wg_try_add calls:
+   each returns false, or is waited for.
+   What the caller did before happens before a wg_try_add returns false.
+   Aborts if the group was copied. */
 static inline void wg_close(wg_t *wg);
 
-/* Adds delta, 1 or more, to the counter, unless the group is closed. Returns
-   false if and only if it is closed; nothing has changed then. Any thread may
-   call it at any time, but not signal handlers: while the waiters of a finished
-   round are on their way out, it waits until they have left. True gives no
-   order; false comes after the wg_close. Aborts if delta is less than 1, if the
-   counter would pass INT32_MAX, or if the group was copied. */
+/* Adds delta, 1 or more, to the counter, unless the group is closed.
+   Any thread may call it, at any time; signal handlers may not. While waiters
+   of a finished round are on their way out, it waits until they have left.
+   Returns false if and only if the group is closed. Then nothing has changed,
+   and what came before the wg_close has happened before. True gives no order.
+   Aborts if delta is less than 1, if the counter would pass INT32_MAX, or if
+   the group was copied. */
 static inline bool wg_try_add(wg_t *wg, int delta) WG_CHECK_RESULT_;
 
 #if defined(PTHREAD_CREATE_DETACHED) && !defined(WG_NO_THREADS)
 /* Go's wg.Go: adds 1, runs fn(arg) in a new detached thread, and subtracts 1
-   when fn returns, or when it ends the thread by pthread_exit or is cancelled.
-   Any thread may call it at any time, as wg_try_add; signal handlers may not.
-   Returns 0, or an errno value, with the counter as before: ECANCELED if the
+   when fn returns, or ends its thread by pthread_exit or cancellation.
+   Any thread may call it, at any time; signal handlers may not. While waiters
+   of a finished round are on their way out, it waits until they have left.
+   Returns 0, or an errno value with the counter as it was: ECANCELED if the
    group is closed, ENOMEM or EAGAIN if there is no memory or no thread to be
-   had. The caller may then run fn(arg) itself, unless such tasks wait for each
-   other. What the caller did before happens before fn. The thread has the
-   default attributes: its stack is as `ulimit -s` or pthread_setattr_default_np
-   has it. A fn that aborts, or that is left by a C++ exception, ends the program
-   and releases nobody. May change errno. Aborts as wg_try_add does. */
+   had. Then the caller may run fn(arg) itself, unless such tasks wait for each
+   other. It may change errno.
+   What the caller did before happens before fn, and fn happens before the
+   return of each wait that it helps to release. The thread may outlive the
+   wait.
+   The thread has the default attributes: the size of its stack is that of
+   pthread_setattr_default_np or, without it, of `ulimit -s`. If fn aborts, or a
+   C++ exception leaves it, the program ends and no wait returns.
+   Aborts if the counter would pass INT32_MAX, or if the group was copied. */
 static inline int wg_go(wg_t *wg, void (*fn)(void *), void *arg)
     WG_CHECK_RESULT_;
 #endif
 
-/* Go's `defer wg.Done()`: calls wg_done(wg) when the enclosing scope is left, by
-   return, break, goto or a C++ exception. It is a declaration, and evaluates wg
-   once, at once. In C, pthread_exit leaves a scope that way only in code that is
-   compiled with -fexceptions. */
+/* Go's `defer wg.Done()`: a declaration that calls wg_done(wg) when its scope
+   is left by return, break, goto, its end, or a C++ exception. wg is evaluated
+   once, at the declaration. In C, pthread_exit and cancellation leave the scope
+   that way only in code that is compiled with -fexceptions. */
 #define WG_DEFER_DONE(wg) WG_DEFER_DONE_AT_(wg, __LINE__)
 #define WG_DEFER_DONE_AT_(wg, line) WG_DEFER_DONE_AS_(wg, line)
 #define WG_DEFER_DONE_AS_(wg, line) \
     wg_t *const wg_deferred_##line##_ \
         __attribute__((cleanup(wg_deferred_done_), unused)) = (wg)
 
-/* Returns the counter as it was a moment ago: for progress displays and logs.
-   Any thread may call it, and signal handlers. It gives no order, and by the
-   time it returns the counter may be another: do not decide by it. */
+/* Returns the counter as it was a moment ago, for progress displays and logs.
+   By the time it returns, the counter may be another: do not decide by it.
+   Any thread may call it, and signal handlers. It never aborts. It gives no
+   order. */
 static inline int wg_count(const wg_t *wg);
 
 /* ---- The words ----
@@ -478,36 +513,28 @@ static inline bool wg_is_unmarked_(wg_t *wg, uint64_t state)
            (wg->spare[0] | wg->spare[1] | wg->spare[2]) == 0;
 }
 
-/* ---- Memory order ----
- *
- * The one guarantee: what came before a done happens before the return of the
- * waits that it helps to release. Dones are releases, waits are acquires, and
- * the link between them is state. It changes by atomic read-modify-writes only,
- * so all its values form one release sequence: who acquires any of them comes
- * after every call that has released an earlier one, whatever lies between. So
- * positive adds, registering and leaving may be weaker where nobody is promised
- * order by them.
- *
- * What makes it tricky is the death of the object: a waiter may free it as soon
- * as it returns. Were a waiter to go by the counter, this would happen:
- *
- *     wg_done                              wg_wait
- *     state: counter 1 -> 0
- *                                          counter is 0: returns, group freed
- *     word 1 -> 2: into freed memory
- *
- * So a registered waiter leaves only when it has seen word at 2, which is the
- * releasing call's last access; or when it has taken itself off state while the
- * counter was still above 0. A wait that is not registered goes by the counter:
- * without registered waiters, the operation that brings the counter to 0 is the
- * last access of its call.
- *
- * Waiters register first and take themselves off last. While one is inside,
- * no new round begins: wg_add aborts, wg_try_add waits. So word stays at 2 until
- * all have seen it.
- *
- * The futex is for sleeping, never for ordering.
- */
+/* ---- Memory order ---- * * The one guarantee: what came before a done happens
+   before the return of the * waits that it helps to release. Dones are
+   releases, waits are acquires, and * the link between them is state. It
+   changes by atomic read-modify-writes only, * so all its values form one
+   release sequence: who acquires any of them comes * after every call that has
+   released an earlier one, whatever lies between. So * positive adds,
+   registering and leaving may be weaker where nobody is promised * order by
+   them.
+   * * What makes it tricky is the death of the object: a waiter may free it as
+   soon * as it returns. Were a waiter to go by the counter, this would happen:
+   * * wg_done wg_wait * state: counter 1 -> 0 * counter is 0: returns, group
+   freed * word 1 -> 2: into freed memory * * So a registered waiter leaves only
+   when it has seen word at 2, which is the * releasing call's last access; or
+   when it has taken itself off state while the * counter was still above 0. A
+   wait that is not registered goes by the counter: * without registered
+   waiters, the operation that brings the counter to 0 is the * last access of
+   its call.
+   * * Waiters register first and take themselves off last. While one is inside,
+   * no new round begins: wg_add aborts, wg_try_add waits. So word stays at 2
+   until * all have seen it.
+   * * The futex is for sleeping, never for
+   ordering. */
 
 /* ---- Race detectors ---- */
 #ifdef WG_VALGRIND
@@ -525,9 +552,10 @@ static inline bool wg_is_unmarked_(wg_t *wg, uint64_t state)
 /* The detector: ThreadSanitizer sees an add inside the worker, the commonest
    mistake, by a race on a byte that nothing else uses. An add from 0 stores it,
    atomically, so that two such adds do not race; a wait reads it, plainly. If
-   nothing orders the add before the wait, that is a data race, in whatever order
-   they happen to run. The read comes first of all, when a done has not ordered
-   anything yet. Positive adds are relaxed, so they do not order it either. */
+   nothing orders the add before the wait, that is a data race, in whatever
+   order they happen to run. The read comes first of all, when a done has not
+   ordered anything yet. Positive adds are relaxed, so they do not order it
+   either. */
 #ifdef __has_feature
 #if __has_feature(thread_sanitizer)
 #define WG_TSAN_
@@ -1027,21 +1055,19 @@ WG_COLD_ bool wg_add_slow_(wg_t *wg, int delta, uint64_t old)
     return counter == 0;
 }
 
-/* ---- Waiting ----
- *
- * A wait pauses up to WG_SPIN times and looks at word after each pause; then it
- * sleeps. To sleep and be woken costs 5 to 50 us, so a worker that is done
- * sooner is joined sooner, by up to ten times. What pausing may cost is bounded:
- *
- * - A wait burns at most one look, some 25 us. No clock is read, and nothing
- *   yields: a yield beside a busy program costs a whole time slice.
- * - At most two waiters of a group look. More would only keep each other, and
- *   the workers, off the processors.
- * - After a look in vain, the thread does not look in its next 3 waits; after a
- *   second one in a row, in its next 15, then 63, then 255. A look that ends in
- *   a release forgets that. So threads whose waits are long burn next to
- *   nothing, and nothing depends on how others are scheduled.
- */
+/* ---- Waiting ---- * * A wait pauses up to WG_SPIN times and looks at word
+   after each pause; then it * sleeps. To sleep and be woken costs 5 to 50 us,
+   so a worker that is done * sooner is joined sooner, by up to ten times. What
+   pausing may cost is bounded: * * - A wait burns at most one look, some 25 us.
+   No clock is read, and nothing * yields: a yield beside a busy program costs a
+   whole time slice.
+   * - At most two waiters of a group look. More would only keep each other, and
+   * the workers, off the processors.
+   * - After a look in vain, the thread does not look in its next 3 waits; after
+   a * second one in a row, in its next 15, then 63, then 255. A look that ends
+   in * a release forgets that. So threads whose waits are long burn next to *
+   nothing, and nothing depends on how others are
+   scheduled. */
 #ifndef WG_SPIN
 #ifdef WG_FUTEX_WAIT
 #define WG_SPIN 0
@@ -1097,13 +1123,13 @@ static inline void wg_note_look_(bool answered)
 #endif
 
 /* REGISTER: becomes a waiter. Returns false if there is nothing to wait for.
-   *before is the state that it was added to. From the load on, nothing stands in
-   between that takes time: until it is registered, a wait has not begun. */
+   *before is the state that it was added to. From the load on, nothing stands
+   in between that takes time: until it is registered, a wait has not begun. */
 static inline bool wg_register_(wg_t *wg, uint64_t *before)
 {
     /* Acquire, here and below. For a counter of 0, what came before the dones.
-       Partner: their release. For a counter above 0, that word is no longer what
-       the last round left there. Partner: the release in wg_leave_. */
+       Partner: their release. For a counter above 0, that word is no longer
+       what the last round left there. Partner: the release in wg_leave_. */
     uint64_t state = wg_load_(&wg->state, acquire);
     do {
         wg_check_(wg, state);
@@ -1137,9 +1163,9 @@ static inline bool wg_look_(wg_t *wg, uint64_t before)
     return false;
 }
 
-/* WITHDRAW: time is up. Returns true if this thread is no waiter any more; false
-   if the counter is at 0: then the release is on its way, has word still to
-   change, and is to be waited for. */
+/* WITHDRAW: time is up. Returns true if this thread is no waiter any more;
+   false if the counter is at 0: then the release is on its way, has word still
+   to change, and is to be waited for. */
 static inline bool wg_withdraw_(wg_t *wg)
 {
     /* Relaxed, all: who gives up is promised no order. A stale value only makes
@@ -1180,8 +1206,9 @@ static inline bool wg_sleep_until_released_(wg_t *wg, int64_t deadline_ns,
 /* LEAVE: takes a released waiter off state. The last one clears word first. */
 static inline void wg_leave_(wg_t *wg)
 {
-    /* Relaxed: all that is promised was acquired with word. That load also makes
-       sure that this one finds the counter at 0, unless a new round began. */
+    /* Relaxed: all that is promised was acquired with word. That load also
+       makes sure that this one finds the counter at 0, unless a new round
+       began. */
     uint64_t state = wg_load_(&wg->state, relaxed);
     do {
         if (wg_counter_(state) != 0)
