@@ -112,8 +112,9 @@
  *   WG_PANIC(message)   is called with the line of a misuse, without its
  *                       newline, in place of the write. If it returns, abort()
  *                       follows.
- *   WG_SPIN             how often a wait pauses before it sleeps; 0: it sleeps
- *                       at once. See "Waiting".
+ *   WG_SPIN             how often a wait pauses before it sleeps, a number;
+ *                       0: it sleeps at once. 1000 unless defined, 0 with the
+ *                       three macros below. See "Waiting".
  *   WG_NO_THREADS       leaves out wg_go and <pthread.h>.
  *   WG_FUTEX_WAIT, WG_FUTEX_WAKE, WG_NOW_NS
  *                       replace the system. See "The seam". The header then
@@ -513,28 +514,36 @@ static inline bool wg_is_unmarked_(wg_t *wg, uint64_t state)
            (wg->spare[0] | wg->spare[1] | wg->spare[2]) == 0;
 }
 
-/* ---- Memory order ---- * * The one guarantee: what came before a done happens
-   before the return of the * waits that it helps to release. Dones are
-   releases, waits are acquires, and * the link between them is state. It
-   changes by atomic read-modify-writes only, * so all its values form one
-   release sequence: who acquires any of them comes * after every call that has
-   released an earlier one, whatever lies between. So * positive adds,
-   registering and leaving may be weaker where nobody is promised * order by
-   them.
-   * * What makes it tricky is the death of the object: a waiter may free it as
-   soon * as it returns. Were a waiter to go by the counter, this would happen:
-   * * wg_done wg_wait * state: counter 1 -> 0 * counter is 0: returns, group
-   freed * word 1 -> 2: into freed memory * * So a registered waiter leaves only
-   when it has seen word at 2, which is the * releasing call's last access; or
-   when it has taken itself off state while the * counter was still above 0. A
-   wait that is not registered goes by the counter: * without registered
-   waiters, the operation that brings the counter to 0 is the * last access of
-   its call.
-   * * Waiters register first and take themselves off last. While one is inside,
-   * no new round begins: wg_add aborts, wg_try_add waits. So word stays at 2
-   until * all have seen it.
-   * * The futex is for sleeping, never for
-   ordering. */
+/* ---- Memory order ----
+ *
+ * The one guarantee: what came before a done happens before the return of the
+ * waits that it helps to release. Dones are releases, waits are acquires, and
+ * the link between them is state. It changes by atomic read-modify-writes only,
+ * so all its values form one release sequence: who acquires any of them comes
+ * after every call that has released an earlier one, whatever lies between. So
+ * positive adds, registering and leaving may be weaker where nobody is promised
+ * order by them.
+ *
+ * What makes it tricky is the death of the object: a waiter may free it as soon
+ * as it returns. Were a waiter to go by the counter, this would happen:
+ *
+ *     wg_done                              wg_wait
+ *     state: counter 1 -> 0
+ *                                          counter is 0: returns, group freed
+ *     word 1 -> 2: into freed memory
+ *
+ * So a registered waiter leaves only when it has seen word at 2, which is the
+ * releasing call's last access; or when it has taken itself off state while the
+ * counter was still above 0. A wait that is not registered goes by the counter:
+ * without registered waiters, the operation that brings the counter to 0 is the
+ * last access of its call.
+ *
+ * Waiters register first and take themselves off last. While one is inside, no
+ * new round begins: wg_add aborts, wg_try_add waits. So word stays at 2 until
+ * all have seen it.
+ *
+ * The futex is for sleeping, never for ordering.
+ */
 
 /* ---- Race detectors ---- */
 #ifdef WG_VALGRIND
@@ -1055,19 +1064,21 @@ WG_COLD_ bool wg_add_slow_(wg_t *wg, int delta, uint64_t old)
     return counter == 0;
 }
 
-/* ---- Waiting ---- * * A wait pauses up to WG_SPIN times and looks at word
-   after each pause; then it * sleeps. To sleep and be woken costs 5 to 50 us,
-   so a worker that is done * sooner is joined sooner, by up to ten times. What
-   pausing may cost is bounded: * * - A wait burns at most one look, some 25 us.
-   No clock is read, and nothing * yields: a yield beside a busy program costs a
-   whole time slice.
-   * - At most two waiters of a group look. More would only keep each other, and
-   * the workers, off the processors.
-   * - After a look in vain, the thread does not look in its next 3 waits; after
-   a * second one in a row, in its next 15, then 63, then 255. A look that ends
-   in * a release forgets that. So threads whose waits are long burn next to *
-   nothing, and nothing depends on how others are
-   scheduled. */
+/* ---- Waiting ----
+ *
+ * A wait pauses up to WG_SPIN times and looks at word after each pause; then it
+ * sleeps. To sleep and be woken costs 5 to 50 us, so a worker that is done
+ * sooner is joined sooner, by up to ten times. What that may cost is bounded:
+ *
+ * - A wait burns at most one look, some 25 us. No clock is read, and nothing
+ *   yields: a yield beside a busy program costs a whole time slice.
+ * - At most two waiters of a group look. More would only keep each other, and
+ *   the workers, off the processors.
+ * - After a look in vain, the thread does not look in its next 3 waits; after a
+ *   second one in a row, in its next 15, then 63, then 255. A look that ends in
+ *   a release forgets that. So threads whose waits are long burn next to
+ *   nothing, and nothing depends on how others are scheduled.
+ */
 #ifndef WG_SPIN
 #ifdef WG_FUTEX_WAIT
 #define WG_SPIN 0
