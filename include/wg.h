@@ -564,7 +564,8 @@ static inline bool wg_is_unmarked_(wg_t *wg, uint64_t state)
    nothing orders the add before the wait, that is a data race, in whatever
    order they happen to run. The read comes first of all, when a done has not
    ordered anything yet. Positive adds are relaxed, so they do not order it
-   either. */
+   either. The store is the add's last access, and a wait that has slept reads
+   again at its end: the detector remembers a few accesses to a place only. */
 #ifdef __has_feature
 #if __has_feature(thread_sanitizer)
 #define WG_TSAN_
@@ -1245,6 +1246,7 @@ WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns)
         !wg_sleep_until_released_(wg, deadline_ns, wg_is_shared_(before)))
         return false;
     wg_leave_(wg);
+    WG_WAITS_(wg);
     return true;
 }
 
