@@ -98,7 +98,7 @@ languages() {
     check "two versions in one file get one #error" two_versions_stop
     check "one version twice in one file is fine" same_version_twice
     check "two versions in two files work together" halves \
-        "gcc-12 -std=c11" "gcc-12 -std=c11 -I $build/other"
+        "gcc-12 -std=c11" "gcc-12 -std=c11 -I other"
     for lto in "" " -flto"; do
         check "C and C++ share a group, gcc$lto" halves \
             "gcc-12 -std=c11$lto" "g++-12 -std=c++11$lto -xc++"

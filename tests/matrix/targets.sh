@@ -40,9 +40,10 @@ unpack_musl() {
         dir=$musl/$arch
         dpkg-deb -x "$apt"/musl_*_"$arch".deb "$dir" &&
             dpkg-deb -x "$apt"/musl-dev_*_"$arch".deb "$dir" || return
-        # The specs of musl-gcc, for another target in another place.
-        include=$(echo "$dir"/usr/include/*)
-        lib=$(echo "$dir"/usr/lib/*)
+        # The specs of musl-gcc, for another target in another place. They are
+        # cut at spaces, so the place is given from where the checks run.
+        include=$(echo "musl/$arch/usr/include"/*)
+        lib=$(echo "musl/$arch/usr/lib"/*)
         loader=$(basename "$dir"/lib/ld-*)
         sed -e "s,/usr/include/x86_64-linux-musl,$include,g" \
             -e "s,/usr/lib/x86_64-linux-musl,$lib,g" \
