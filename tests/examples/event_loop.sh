@@ -1,0 +1,2 @@
+run 0
+prints "$(printf 'batch %d: 60\n' 0 1 2)"
