@@ -1,31 +1,33 @@
 /*
- * first_error.c - Go's errgroup: at most N tasks at once, the first error kept
+ * first_error.c - Go's errgroup: N workers, the first error kept
  *
  *     cc -std=c11 -O2 -pthread -I../include first_error.c -o first_error && \
  *         ./first_error FILE...
  *
- * Checks that every file can be read. After the first error no further task
- * starts. To make it yours, change check().
+ * Checks that every file can be read. As many workers as processors, main among
+ * them; each takes the next item from an index that all share, and none after
+ * the first error. If no thread is to be had, there are fewer workers.
+ * To make it yours, change check().
  */
+#define _POSIX_C_SOURCE 200809L
 #include "wg.h"
 
 #include <errno.h>
-#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-
-enum { AT_ONCE = 4 };
+#include <unistd.h>
 
 struct errgroup {
     wg_t wg;
-    sem_t slots;
+    int items;
+    char **item;
+    atomic_int next;  /* the first item that nobody has taken */
     atomic_int error; /* an errno value; 0 so far */
-    _Atomic(const char *) culprit;
+    int culprit;      /* whoever sets error writes it; for those who waited */
 };
 
-static struct errgroup group = {.wg = WG_INIT};
-
+/* Returns 0 or an errno value. */
 static int check(const char *path)
 {
     FILE *file = fopen(path, "rb");
@@ -36,38 +38,46 @@ static int check(const char *path)
     return error;
 }
 
-static void task(void *arg)
+static void work(void *arg)
 {
-    const char *path = arg;
-    const int error = check(path);
-    int none = 0;
-    if (error != 0 &&
-        atomic_compare_exchange_strong(&group.error, &none, error))
-        group.culprit = path; /* for whoever has waited */
-    sem_post(&group.slots);
+    struct errgroup *const group = arg;
+    int i;
+    while (group->error == 0 &&
+           (i = atomic_fetch_add(&group->next, 1)) < group->items) {
+        const int error = check(group->item[i]);
+        int none = 0;
+        if (error != 0 &&
+            atomic_compare_exchange_strong(&group->error, &none, error))
+            group->culprit = i;
+    }
 }
 
 int main(int argc, char **argv)
 {
-    int started = 0;
+    const long workers = sysconf(_SC_NPROCESSORS_ONLN);
+    struct errgroup group = {
+        .wg = WG_INIT, .items = argc - 1, .item = argv + 1};
     if (argc < 2) {
-        fprintf(stderr, "usage: first_error FILE...\n");
+        fputs("usage: first_error FILE...\n", stderr);
         return 2;
     }
-    sem_init(&group.slots, 0, AT_ONCE);
-    for (int i = 1; i < argc; i++, started++) {
-        sem_wait(&group.slots);
-        if (group.error != 0)
-            break;
-        if (wg_go(&group.wg, task, argv[i]) != 0)
-            task(argv[i]); /* no thread to be had: do it here */
-    }
+    for (long i = 1; i < workers && i < group.items; i++)
+        if (wg_go(&group.wg, work, &group) != 0)
+            break; /* those who are there do it all */
+    work(&group);
     wg_wait(&group.wg);
+
+    const int taken = group.next < group.items ? group.next : group.items;
     if (group.error != 0) {
-        fprintf(stderr, "first_error: %s: %s (%d of %d started)\n",
-                group.culprit, strerror(group.error), started, argc - 1);
+        fprintf(stderr, "first_error: %s: %s (%d of %d checked)\n",
+                group.item[group.culprit], strerror(group.error), taken,
+                group.items);
         return 1;
     }
-    printf("%d files can be read\n", started);
+    printf("%d files can be read\n", taken);
+    if (ferror(stdout) || fflush(stdout) != 0) {
+        fputs("first_error: cannot write to stdout\n", stderr);
+        return 1;
+    }
     return 0;
 }

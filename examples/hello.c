@@ -18,7 +18,7 @@ static wg_t wg = WG_INIT;
 static void *worker(void *arg)
 {
     const int *number = arg;
-    printf("hello from worker %d\n", *number);
+    printf("hello from worker %2d\n", *number);
     wg_done(&wg); /* the last act: main may be gone right after it */
     return NULL;
 }
@@ -26,7 +26,7 @@ static void *worker(void *arg)
 int main(void)
 {
     static int numbers[WORKERS];
-    int status = 0;
+    int started = 0;
 
     wg_add(&wg, WORKERS); /* before the first of them starts */
     for (int i = 0; i < WORKERS; i++) {
@@ -36,12 +36,19 @@ int main(void)
         if (error != 0) {
             fprintf(stderr, "hello: worker %d: %s\n", i, strerror(error));
             wg_done(&wg); /* in place of the worker that is not there */
-            status = 1;
             continue;
         }
-        pthread_detach(thread); /* the wait takes the place of a join */
+        pthread_detach(thread); /* nobody joins it */
+        started++;
     }
+    /* When this returns, what the workers did before their wg_done is done and
+       can be seen. It is not a join: a thread may still be on its way out. */
     wg_wait(&wg);
-    printf("all workers are done\n");
-    return status;
+    printf("%d of %d workers are done\n", started, WORKERS);
+
+    if (ferror(stdout) || fflush(stdout) != 0) {
+        fputs("hello: cannot write to stdout\n", stderr);
+        return 1;
+    }
+    return started < WORKERS;
 }

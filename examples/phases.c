@@ -42,8 +42,8 @@ static void *worker(void *arg)
 
 int main(void)
 {
+    static int numbers[WORKERS]; /* outlives main, if that has to give up */
     pthread_t threads[WORKERS];
-    int numbers[WORKERS];
     rows[0][LENGTH / 2] = 1000;
 
     wg_add(&started[0], 1);
@@ -72,5 +72,9 @@ int main(void)
         sum += rows[PHASES % 2][i];
     printf("%d phases, sum %.3f, middle %.3f\n", PHASES, sum,
            rows[PHASES % 2][LENGTH / 2]);
+    if (ferror(stdout) || fflush(stdout) != 0) {
+        fputs("phases: cannot write to stdout\n", stderr);
+        return 1;
+    }
     return 0;
 }

@@ -49,14 +49,21 @@ int main()
             }
         };
         try {
-            std::thread(work).detach(); /* the wait takes the place of a join */
+            std::thread(work).detach(); /* nobody joins it */
         } catch (const std::system_error &) {
-            work(); /* no thread to be had: do it here */
+            work(); /* no thread to be had: do it here, which is only for tasks
+                       that do not wait for each other */
         }
     }
+    /* When this returns, the results are there. It is not a join: a thread may
+       still be on its way out, destroying its copy of work. */
     wg_wait(&wg);
 
     for (int result : results)
         std::printf("%d ", result);
     std::printf("\n");
+    if (std::ferror(stdout) || std::fflush(stdout) != 0) {
+        std::fputs("raii: cannot write to stdout\n", stderr);
+        return 1;
+    }
 }

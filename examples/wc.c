@@ -3,14 +3,19 @@
  *
  *     cc -std=c11 -O2 -pthread -I../include wc.c -o pwc && ./pwc FILE...
  *
- * A worker for each file, at most as many at once as there are processors.
+ * As many workers as processors, main among them; each takes the next file from
+ * an index that all share. If no thread is to be had, there are fewer workers.
+ * Prints what wc prints in the C locale. Bytes outside ASCII (and control
+ * characters) are parts of words here; some versions of wc see no word where
+ * there is nothing else, and other locales have more spaces.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "wg.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <semaphore.h>
+#include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,50 +28,72 @@ struct job {
     int width; /* that its numbers ask for; 0 if it could not be opened */
     int error; /* an errno value; 0 if it was read to its end */
 };
-static sem_t slots;
+static struct job *jobs;
+static int files;
+static atomic_int next; /* the first file that nobody has taken */
 
-static void count(void *arg)
+static ssize_t read_some(int file, void *buffer, size_t size)
 {
-    struct job *const job = arg;
-    FILE *const file = fopen(job->path, "rb");
-    unsigned char buffer[1 << 16], last = ' ';
+    ssize_t got;
+    while ((got = read(file, buffer, size)) < 0 && errno == EINTR)
+        ; /* a signal is no error */
+    return got;
+}
+
+static void count(struct job *job)
+{
+    unsigned char buffer[1 << 16];
+    unsigned long lines = 0, words = 0; /* no other worker writes near them */
+    bool in_word = false;
     struct stat status;
-    if (file != NULL && fstat(fileno(file), &status) == 0) {
+    ssize_t size = -1;
+    const int file = open(job->path, O_RDONLY | O_CLOEXEC);
+    if (file >= 0 && fstat(file, &status) == 0) {
         job->width = S_ISREG(status.st_mode) ? 1 : 7; /* as wc has it */
-        for (size_t n; (n = fread(buffer, 1, sizeof buffer, file)) > 0;) {
-            job->bytes += n;
-            for (size_t i = 0; i < n; last = buffer[i++]) {
-                job->lines += buffer[i] == '\n';
-                job->words += isspace(last) && !isspace(buffer[i]);
+        while ((size = read_some(file, buffer, sizeof buffer)) > 0) {
+            job->bytes += (unsigned long)size;
+            for (ssize_t i = 0; i < size; i++) {
+                const bool was_in_word = in_word;
+                in_word = !isspace(buffer[i]);
+                words += in_word && !was_in_word;
+                lines += buffer[i] == '\n';
             }
         }
     }
-    job->error = file == NULL || ferror(file) ? errno : 0;
-    if (file != NULL)
-        fclose(file);
-    sem_post(&slots);
+    job->error = size < 0 ? errno : 0;
+    job->lines = lines;
+    job->words = words;
+    if (file >= 0)
+        close(file);
+}
+
+static void work(void *unused)
+{
+    (void)unused;
+    for (int i; (i = atomic_fetch_add(&next, 1)) < files;)
+        count(&jobs[i]);
 }
 
 int main(int argc, char **argv)
 {
-    struct job *const jobs =
-        argc < 2 ? NULL : calloc((size_t)argc, sizeof *jobs);
+    wg_t wg = WG_INIT;
+    const long workers = sysconf(_SC_NPROCESSORS_ONLN);
+    files = argc - 1;
+    jobs = files < 1 ? NULL : calloc((size_t)files + 1, sizeof *jobs);
     if (jobs == NULL) {
-        fputs(argc < 2 ? "usage: pwc FILE...\n" : "pwc: no memory\n", stderr);
+        fputs(files < 1 ? "usage: pwc FILE...\n" : "pwc: no memory\n", stderr);
         return 2;
     }
-    struct job *const total = &jobs[argc - 1]; /* the last */
-    wg_t wg = WG_INIT;
-    sem_init(&slots, 0, (unsigned)sysconf(_SC_NPROCESSORS_ONLN));
-    for (struct job *job = jobs; job < total; job++) {
-        job->path = *++argv;
-        sem_wait(&slots);
-        if (wg_go(&wg, count, job) != 0)
-            count(job); /* no thread to be had: do it here */
-    }
+    for (int i = 0; i < files; i++)
+        jobs[i].path = argv[i + 1];
+    for (long i = 1; i < workers && i < files; i++)
+        if (wg_go(&wg, work, NULL) != 0)
+            break; /* those who are there do it all */
+    work(NULL);
     wg_wait(&wg);
 
-    int width = 1, status = 0;
+    struct job *const total = &jobs[files];
+    int width = 1, error = 0;
     *total = (struct job){.path = "total", .width = 1};
     for (const struct job *job = jobs; job < total; job++) {
         total->lines += job->lines;
@@ -76,14 +103,18 @@ int main(int argc, char **argv)
     }
     const int digits = snprintf(NULL, 0, "%lu", total->bytes);
     width = digits > width ? digits : width;
-    for (const struct job *job = jobs; job < total + (argc > 2); job++) {
+    for (const struct job *job = jobs; job < total + (files > 1); job++) {
         if (job->error != 0)
             fprintf(stderr, "pwc: %s: %s\n", job->path, strerror(job->error));
         if (job->width != 0)
             printf("%*lu %*lu %*lu %s\n", width, job->lines, width, job->words,
                    width, job->bytes, job->path);
-        status |= job->error != 0;
+        error |= job->error;
     }
     free(jobs);
-    return status;
+    if (ferror(stdout) || fflush(stdout) != 0) {
+        fputs("pwc: cannot write to stdout\n", stderr);
+        return 1;
+    }
+    return error != 0;
 }

@@ -1,25 +1,116 @@
-# Stops the server while it has a request, which then is sent or is not.
-talk='use IO::Socket::UNIX;
-    my ($program, $sends) = @ARGV;
-    my $pid = open(my $server, "-|", $program, "socket", "1") or die;
-    print scalar readline $server;
-    my $slow = IO::Socket::UNIX->new(Peer => "socket") or die;
-    my $quick = IO::Socket::UNIX->new(Peer => "socket") or die;
-    print $quick "quick\n";
-    print scalar readline $quick; # accepted in order, so $slow is, too
-    kill TERM => $pid;
-    select undef, undef, undef, 0.01 while -e "socket"; # until closed
-    if ($sends) {
-        print $slow "slow\n";
-        print scalar readline $slow;
-    }
-    print readline $server;
-    close $server;
-    exit $? >> 8;'
-program_path=$program program=perl
-run 0 -e "$talk" "$program_path" 1
-prints "$(printf 'listening\nQUICK\nSLOW\nall requests served')"
-run 1 -e "$talk" "$program_path" 0
-prints "$(printf 'listening\nQUICK\n1 requests left behind')"
-program=$program_path
-run 2
+# shellcheck shell=bash disable=SC2154 # what check sets
+# client NUMBER LINE... - so many connections at once, one after the other. The
+# first LINE is sent to each of them; on each further one, in order, one waits
+# for what comes back. An empty LINE: connects, then waits for a line on stdin.
+cat >client.pl <<'END'
+use IO::Socket::UNIX;
+$| = 1; $SIG{PIPE} = 'IGNORE';
+my ($number, $line, $slow) = @ARGV;
+my @all = map { IO::Socket::UNIX->new(Peer => "socket") or die "$!" } 1 .. $number;
+print "connected\n";
+<STDIN> if $slow;
+for (@all) { print $_ "$line\n"; }
+for (@all) { my $answer = readline $_; print defined $answer ? $answer : "nothing\n"; }
+END
+listening() { grep -q listening "$dir/out"; }
+closed() { [ ! -e socket ]; }
+
+# A request that it has taken is served, or left behind when the time is up.
+mkfifo go
+for seconds in 100 0; do
+    start socket $seconds
+    holds listening
+    perl client.pl 1 slow wait <go >slow.out &
+    client=$!
+    exec 3>go
+    holds grep -q connected slow.out
+    # In order, so the slow one has been taken when this one is served.
+    perl client.pl 1 quick >quick.out
+    kill -TERM "$pid"
+    holds closed
+    if [ $seconds -gt 0 ]; then
+        echo >&3
+        ends 0
+        prints "$(printf 'listening\nall requests served')"
+    else
+        ends 1
+        prints "$(printf 'listening\n1 requests left behind')"
+        echo >&3
+    fi
+    exec 3>&-
+    wait "$client"
+    [ "$(cat quick.out slow.out)" = "$(printf '%s\n' connected QUICK connected \
+        "$([ $seconds -gt 0 ] && echo SLOW || echo nothing)")" ] ||
+        fail "answers: $(cat quick.out slow.out)"
+done
+
+# More connections than descriptors: it waits until some are given back.
+few_descriptors 8 start socket 100
+holds listening
+perl client.pl 12 many wait <go >many.out &
+client=$!
+exec 3>go
+holds grep -q 'Too many open files' "$dir/err"
+echo >&3
+exec 3>&-
+wait "$client"
+[ "$(grep -c MANY many.out)" -eq 12 ] || fail "answers: $(cat many.out)"
+kill -TERM "$pid"
+ends 0
+prints "$(printf 'listening\nall requests served')"
+
+# A second signal ends the drain at once.
+start socket 100
+holds listening
+perl client.pl 1 slow wait <go >slow.out &
+client=$!
+exec 3>go
+holds grep -q connected slow.out
+perl client.pl 1 quick >quick.out
+kill -INT "$pid"
+holds closed
+kill -INT "$pid"
+ends 130
+prints listening
+echo >&3
+exec 3>&-
+wait "$client"
+
+# No thread to be had: the client is told by the end of its connection.
+for every in 1 2 3; do
+    NO_THREAD=$every start socket 100
+    holds listening
+    perl client.pl 6 more >more.out
+    [ "$(grep -c nothing more.out)" -eq $((6 / every)) ] || fail "answers: $(cat more.out)"
+    [ "$(grep -c MORE more.out)" -eq $((6 - 6 / every)) ] || fail "answers: $(cat more.out)"
+    kill -TERM "$pid"
+    ends 0
+done
+
+# Other signals, between requests and in one.
+ticking start socket 100
+holds listening
+perl client.pl 1 slow wait <go >slow.out &
+client=$!
+exec 3>go
+holds ticked 20
+perl client.pl 1 quick >quick.out
+holds ticked 40
+echo >&3
+exec 3>&-
+wait "$client"
+kill -TERM "$pid"
+ends 0
+[ "$(cat quick.out slow.out)" = "$(printf '%s\n' connected QUICK connected SLOW)" ] ||
+    fail "answers: $(cat quick.out slow.out)"
+
+unwritable socket
+closed || fail "the socket is left behind"
+touch socket
+run 1 socket
+complains "shutdown: cannot listen: Address already in use"
+for wrong in "" "socket 1 1" "socket never" "socket -1"; do
+    # shellcheck disable=SC2086 # a list of arguments
+    run 2 $wrong
+    complains "usage: shutdown SOCKET [SECONDS]"
+done
