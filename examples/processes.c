@@ -59,6 +59,7 @@ static int batch(struct shared *shared, int words, char **word)
 {
     int alive = 0, failed = 0;
     size_t letters = 0;
+    fflush(stdout); /* or each worker has a copy of what waits there */
     for (int i = 0; i < words; i++) {
         shared->letters[i] = 0;
         wg_add(&shared->wg, 1); /* before the worker is there */
