@@ -21,9 +21,18 @@ void *worker(void *arg);
 }
 #endif
 
+static inline uint64_t waiters(wg_t *wg)
+{
+#ifdef __cplusplus
+    return __atomic_load_n(&wg->state, __ATOMIC_RELAXED) & WG_WAITERS_;
+#else
+    return atomic_load_explicit(&wg->state, memory_order_relaxed) & WG_WAITERS_;
+#endif
+}
+
 static inline void done_once_waited_for(wg_t *wg)
 {
-    while ((__atomic_load_n(&wg->state, __ATOMIC_RELAXED) & WG_WAITERS_) == 0) {
+    while (waiters(wg) == 0) {
         sched_yield();
     }
     (void)wg_done(wg);

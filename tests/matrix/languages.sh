@@ -12,7 +12,7 @@ strict=(-pedantic-errors -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow
     -I "$root/include")
 strict_c=("${strict[@]}" -Wstrict-prototypes -Wmissing-prototypes
     -Wc++-compat -xc)
-strict_cxx=("${strict[@]}" -xc++)
+strict_cxx=("${strict[@]}" -Wold-style-cast -Wzero-as-null-pointer-constant -xc++)
 
 # What -Weverything says of wg.h for a reason.
 everything=(
@@ -30,8 +30,6 @@ everything_cxx=(
     -xc++
     -Wno-c++98-compat                  # C++98, which has no
     -Wno-c++98-compat-pedantic         # long long
-    -Wno-old-style-cast                # wg.h is C too
-    -Wno-zero-as-null-pointer-constant # so NULL, which C++ defines as 0
 )
 
 # All of clang-tidy's checks of these kinds, but for:
@@ -87,13 +85,23 @@ languages() {
             "${cxx_headers[@]}"
     done
 
-    check "a seam may ignore its arguments" bare_seam
+    for cc in "${cxx_compilers[@]}"; do
+        check "C++11 to C++23, $cc, what becomes a group and what does not" \
+            object "$cc"
+    done
+    for cc in "gcc-12 -std=c11" "clang-14 -std=c11" "clang-19 -std=c11" \
+        "g++-12 -xc++" "clang++-14 -xc++" "clang++-19 -xc++"; do
+        check "${cc%% *}, hidden visibility around the include" hidden "$cc"
+        check "${cc%% *}, a seam of any names, without system headers" seam "$cc"
+        check "${cc%% *}, half a seam gets one #error" half_a_seam "$cc"
+    done
 
     check "tcc gets one #error" tcc_stops
     check "gcc -fanalyzer finds nothing" clean gcc-12 analyzer
     check "clang-tidy finds nothing, in C" clean clang-tidy-19 tidy
     check "clang-tidy finds nothing, in C++" clean clang-tidy-19 tidy_cxx
     check "cppcheck finds nothing" clean cppcheck cppcheck_all
+    check "cppcheck reads on after wg.h, told nothing" cppcheck_user
 
     check "two versions in one file get one #error" two_versions_stop
     check "one version twice in one file is fine" same_version_twice
@@ -124,7 +132,7 @@ standards() {
     for std in "$@"; do
         for level in -O0 -O2; do
             compiles "${cc[@]}" "${language[@]}" "-std=$std" $level \
-                -D_GNU_SOURCE -c "$here/smoke.c" -o "$out.o"
+                $(useless_cast "${cc[0]}") -D_GNU_SOURCE -c "$here/smoke.c" -o "$out.o"
         done
         [ "$bits" = 64 ] || continue
         compiles "${cc[@]}" "$out.o" -pthread -o "$out"
@@ -171,18 +179,103 @@ after_headers() {
     done
 }
 
-# Only compiled: such a wait would never sleep.
-bare_seam() {
-    local seam=('-DWG_FUTEX_WAIT(word,expected,deadline,shared)=0'
+# object COMPILER: exactly the lines of object.cpp that end in "// no" do not
+# compile; with the guard taken out of wg.h, all do. A group needs no start-up
+# code, so it is there for those that have some.
+object() {
+    local cc no_limit=() std level lines wanted left
+    read -ra cc <<<"$1"
+    has "${cc[0]}"
+    [[ $1 != clang* ]] || no_limit=(-ferror-limit=0)
+    mkdir -p "$out"
+    sed -e 's/constexpr wg(wg_bits_ mark, int)/template <typename Any> &/' \
+        -e 's/(wg_bits_ mark, int) : state(mark)/(Any, int = 0) : state(0)/' \
+        -e '/= delete;/d' "$header" >"$out/wg.h"
+    wanted=$(grep -n '// no$' "$here/object.cpp" | cut -d : -f 1)
+    for std in "${cxx_standards[@]}"; do
+        lines=$("${cc[@]}" "-std=$std" "${no_limit[@]}" -I "$root/include" \
+            -fsyntax-only "$here/object.cpp" 2>&1 |
+            sed -n 's/.*object\.cpp:\([0-9]*\):.* error: .*/\1/p' | sort -nu)
+        [ "$lines" = "$wanted" ] ||
+            fail "$std, other lines than those marked:" \
+                "$(diff <(echo "$wanted") <(echo "$lines") | grep '^[<>]' |
+                    tr '\n' ' ')"
+        compiles "${cc[@]}" "-std=$std" -I "$out" -fsyntax-only \
+            "$here/object.cpp"
+        for level in -O0 -O2; do
+            compiles "${cc[@]}" "-std=$std" $level "${strict_cxx[@]}" \
+                $(useless_cast "${cc[0]}") -DMADE -c "$here/object.cpp" \
+                -o "$out.o"
+            left=$(readelf -SW "$out.o" | grep -Eo '\.(init_array|ctors)[^ ]*'
+                nm "$out.o" | grep -E ' (_GLOBAL__|__cxx|_ZGV|_ZTH)')
+            [ -z "$left" ] || fail "$std, start-up code: ${left//$'\n'/ }"
+        done
+    done
+}
+
+# useless_cast COMPILER: prints a warning that gcc alone has.
+useless_cast() {
+    [[ $1 != g++* ]] || echo -Wuseless-cast
+}
+
+# hidden COMPILER: smoke.c as a program and as a shared library.
+hidden() {
+    local cc flags=(-D_GNU_SOURCE -O2 -Wall -Wextra -pthread -I "$root/include")
+    read -ra cc <<<"$1"
+    has "${cc[0]}"
+    printf '%s\n' '#pragma GCC visibility push(hidden)' '#include "wg.h"' \
+        '#pragma GCC visibility pop' >"$out.h"
+    flags+=(-include "$out.h")
+    compiles "${cc[@]}" "${flags[@]}" "$here/smoke.c" -o "$out"
+    prints all "$out"
+    compiles "${cc[@]}" "${flags[@]}" -Dmain=smoke -fPIC -shared -Wl,-z,defs \
+        "$here/smoke.c" -o "$out.so"
+    echo 'int smoke(void); int main(void) { return smoke(); }' >"$out.c"
+    compiles "${cc[@]}" "$out.c" -xnone "$out.so" -o "$out"
+    prints all "$out"
+}
+
+# ---- The seam. Only compiled: the waits of these would never sleep. ----
+
+# seam COMPILER: macros that ignore their arguments, then functions by names
+# that wg.h may have a use for itself. Nothing is included but what a compiler
+# brings along for systems that have no C library.
+seam() {
+    local cc i names=(now word shared deadline_ns expected result) flags
+    read -ra cc <<<"$1"
+    has "${cc[0]}"
+    flags=("${strict[@]}" -ffreestanding -nostdinc -isystem
+        "$("${cc[@]}" -print-file-name=include)" -c)
+    compiles "${cc[@]}" "${flags[@]}" "$build/only_wg.c" -o "$out.o" \
+        '-DWG_FUTEX_WAIT(word,expected,deadline,shared)=0' \
         '-DWG_FUTEX_WAKE(word,shared)=(void)0' '-DWG_NOW_NS()=0'
-        '-DWG_YIELD()=(void)0')
-    has gcc-12 g++-12 clang-19
-    compiles gcc-12 -std=c11 "${strict_c[@]}" "${seam[@]}" \
-        -c "$build/only_wg.c" -o "$out.o"
-    compiles clang-19 -std=c11 "${strict_c[@]}" "${seam[@]}" \
-        -c "$build/only_wg.c" -o "$out.o"
-    compiles g++-12 -std=c++11 "${strict_cxx[@]}" "${seam[@]}" \
-        -c "$build/only_wg.c" -o "$out.o"
+    for i in 0 1 2 3 4 5; do
+        set -- "${names[i]}" "${names[(i + 1) % 6]}" "${names[(i + 2) % 6]}"
+        cat >"$out.c" <<EOF
+#include <stdbool.h>
+#include <stdint.h>
+extern int $1(void *, uint32_t, int64_t, bool);
+extern void $2(void *, bool);
+extern int64_t $3(void);
+#define WG_FUTEX_WAIT $1
+#define WG_FUTEX_WAKE $2
+#define WG_NOW_NS $3
+#include "wg.h"
+EOF
+        compiles "${cc[@]}" "${flags[@]}" "$out.c" -o "$out.o"
+    done
+}
+
+half_a_seam() {
+    local cc half
+    local wait=-DWG_FUTEX_WAIT=f wake=-DWG_FUTEX_WAKE=f now=-DWG_NOW_NS=f
+    read -ra cc <<<"$1"
+    has "${cc[0]}"
+    for half in $wait $wake $now "$wait $wake" "$wait $now" "$wake $now"; do
+        stops "define all of WG_FUTEX_WAIT, WG_FUTEX_WAKE, WG_NOW_NS, or none" \
+            "${cc[@]}" $half -c "$build/only_wg.c" -o "$out.o" \
+            -I "$root/include"
+    done
 }
 
 # ---- Checkers ----
@@ -232,10 +325,34 @@ tidy_cxx() {
 
 # It reads no system headers: these macros stand in for them.
 cppcheck_all() {
-    cppcheck --quiet --force --std=c11 -D__CPPCHECK__ -DSYS_futex=202 \
-        -DSYS_clock_gettime=228 -DCLOCKS_PER_SEC -DPTHREAD_CREATE_DETACHED \
+    cppcheck --quiet --force --std=c11 -DSYS_futex=202 -DCLOCKS_PER_SEC \
+        -DPTHREAD_CREATE_DETACHED \
         --enable=warning,style,performance,portability -I "$1" \
         "$build/only_wg.c"
+}
+
+# An #error in any configuration that it tries would end it, without a word.
+cppcheck_user() {
+    local file log
+    has cppcheck
+    mkdir -p "$out"
+    cat >"$out/user.c" <<'EOF'
+#include "wg.h"
+int user(void)
+{
+    int results[4] = {0};
+    wg_t wg = WG_INIT;
+    wg_wait(&wg);
+    results[4] = 1;
+    return results[0];
+}
+EOF
+    cp "$out/user.c" "$out/user.cpp"
+    for file in user.c user.cpp; do
+        log=$(cppcheck --quiet -I "$root/include" "$out/$file" 2>&1)
+        [[ $log == *"$file:7:"*arrayIndexOutOfBounds* && $log != *'#error'* ]] ||
+            fail "$file: not found on line 7: $log"
+    done
 }
 
 # ---- Two copies ----

@@ -56,7 +56,7 @@ unpack_musl() {
 
 targets() {
     for_rows check_row
-    check "README.md has the table of targets" readme_has_table
+    check "tests/matrix/README.md has the table of targets" readme_has_table
 }
 
 check_row() {
@@ -99,7 +99,7 @@ build_and_run() {
     [ "$ran" = compiles ] || prints "$ran" "${emulator[@]}" "$out"
 }
 
-# ---- README.md's table ----
+# ---- The README's table ----
 
 table() {
     echo '| target | compiler | C library | linked | ran | what |'
@@ -128,6 +128,6 @@ row_missing() {
 
 readme_has_table() {
     diff -u <(sed -n '/<!-- matrix -->/,/<!-- \/matrix -->/{//!p}' \
-        "$root/README.md") <(table) ||
+        "$here/README.md") <(table) ||
         fail "its block differs from \"tests/matrix/run table\""
 }
