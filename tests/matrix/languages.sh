@@ -20,10 +20,12 @@ everything=(
     -Wno-unknown-warning-option        # what clang 14 has not heard of
     -Wno-used-but-marked-unused        # cold functions, for gcc, in any file
     -Wno-extra-semi-stmt               # the ; after pthread_cleanup_push(...)
+    -Wno-unsafe-buffer-usage           # arrays and offsets: C has no other
 )
 everything_c=(
     -xc
     -Wno-declaration-after-statement   # C90
+    -Wno-pre-c11-compat                # C99
     -Wno-pre-c23-compat                # under C2x, whatever C11 lacks
 )
 everything_cxx=(
@@ -38,6 +40,7 @@ tidy+=',portability-*'
 tidy+=',-bugprone-easily-swappable-parameters' # any two integers side by side
 tidy+=',-misc-include-cleaner' # pthread_t is in bits/pthreadtypes.h
 tidy+=',-misc-non-private-member-variables-in-classes' # wg_t is a C struct
+tidy+=',-performance-enum-size' # C's enums have one size
 tidy+=',-clang-analyzer-security.insecureAPI.Deprecated*' # wants snprintf_s
 
 features=(_ISOC11_SOURCE _GNU_SOURCE _DEFAULT_SOURCE _POSIX_C_SOURCE=199309L

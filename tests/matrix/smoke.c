@@ -34,6 +34,9 @@
 #ifdef __cplusplus /* what follows is C, too */
 #pragma GCC diagnostic ignored "-Wold-style-cast"
 #pragma GCC diagnostic ignored "-Wzero-as-null-pointer-constant"
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Wuseless-cast"
+#endif
 #endif
 
 #define CHECK(condition) ((condition) ? (void)0 : fail(__LINE__, #condition))
