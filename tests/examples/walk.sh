@@ -103,4 +103,5 @@ kill $pid
 wait $pid
 pid=
 run 0 -qec "$walk $PWD/tree" log
+sed -i -E 's/^(files +[0-9]+\r)*//' "$dir/out" # none, unless it takes its time
 prints "$(printf '%25s\r' ''; found tree | sed 's/$/\r/')"
