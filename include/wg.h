@@ -1223,6 +1223,7 @@ static inline void wg_leave_(wg_t *wg)
        began. */
     uint64_t state = wg_load_(&wg->state, relaxed);
     do {
+        wg_check_(wg, state); /* one done too many is not a new round */
         if (wg_counter_(state) != 0)
             wg_panic_(wg, "reused before previous wg_wait has returned", state);
         /* Relaxed: nobody can join, so who finds itself alone stays alone; and
