@@ -9,12 +9,12 @@
  * --wrap=syscall: the header's wake is held back until the waiter has disposed
  * of the memory, and the waiter does not sleep, as if a signal had come.
  */
+#include "order.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include "order.h"
 
 long __real_syscall(long number, long a, long b, long c, long d, long e,
                     long f);
@@ -25,12 +25,10 @@ static int late_wakes;
 long __wrap_syscall(long number, ...)
 {
     enum { WAKE = 1, PRIVATE = 128 };
-    long arg[6] = {0};
+    long arg[6];
     va_list list;
     va_start(list, number);
-    const int count =
-        number == SYS_futex ? 6 : (number == SYS_sched_yield ? 0 : 3);
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < 6; i++) {
         arg[i] = va_arg(list, long);
     }
     va_end(list);
@@ -46,9 +44,9 @@ long __wrap_syscall(long number, ...)
                           arg[5]);
 }
 
-static void *done_for_a_waiter(void *arg)
+static void *done_for_a_sleeper(void *arg)
 {
-    await_waiters(arg, 1);
+    await_sleeper(arg);
     wg_done(arg);
     return NULL;
 }
@@ -58,7 +56,7 @@ static pthread_t wait_for_worker(wg_t *wg)
 {
     wg_init(wg);
     wg_add(wg, 1);
-    const pthread_t worker = start(done_for_a_waiter, wg);
+    const pthread_t worker = start(done_for_a_sleeper, wg);
     wg_wait(wg);
     return worker;
 }

@@ -11,7 +11,7 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <stdint.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,7 @@
 #endif
 #include "wg.h"
 
-static int turns; /* taken so far */
+static atomic_int turns; /* taken so far */
 
 static inline void order_init(void)
 {
@@ -31,21 +31,30 @@ static inline void order_init(void)
 
 static inline void await_turns(int count)
 {
-    while (__atomic_load_n(&turns, __ATOMIC_RELAXED) < count) {
+    while (atomic_load_explicit(&turns, memory_order_relaxed) < count) {
         sched_yield();
     }
 }
 
 static inline void take_turn(void)
 {
-    __atomic_fetch_add(&turns, 1, __ATOMIC_RELAXED);
+    atomic_fetch_add_explicit(&turns, 1, memory_order_relaxed);
 }
 
-/* Until that many waiters are registered: bits 30..0 of the group's word. */
+/* Until that many waiters are registered. */
 static inline void await_waiters(wg_t *wg, unsigned count)
 {
-    uint64_t *const word = (uint64_t *)(void *)wg;
-    while ((__atomic_load_n(word, __ATOMIC_RELAXED) & WG_WAITERS_) < count) {
+    while ((atomic_load_explicit(&wg->state, memory_order_relaxed) &
+            WG_WAITERS_) < count) {
+        sched_yield();
+    }
+}
+
+/* Until a waiter sleeps or is about to: the next release makes a wake. */
+static inline void await_sleeper(wg_t *wg)
+{
+    while (atomic_load_explicit(&wg->word, memory_order_relaxed) !=
+           WG_ASLEEP_) {
         sched_yield();
     }
 }
