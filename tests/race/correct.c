@@ -192,32 +192,126 @@ static void several_waiters(void)
     join(worker);
 }
 
-/* The group's first adds, one after the other, with nothing to order them. */
+/* First adds by several threads, with nothing to order them but that the wait
+   comes after all of them. */
 static wg_t added = WG_INIT;
+static pthread_barrier_t all_added;
 
-static void *add_in_turn(void *arg)
+static void *add_before_the_wait(void *arg)
 {
-    await_turns(*(int *)arg);
     wg_add(&added, 1);
-    take_turn();
-    await_turns(WORKERS);
+    pthread_barrier_wait(&all_added);
+    *(int *)arg += 1;
     wg_done(&added);
     return NULL;
 }
 
-static void adds_by_workers(void)
+static void first_adds_by_workers(void)
 {
-    int turn[WORKERS] = {0, 1, 2};
+    int data[WORKERS] = {0};
     pthread_t threads[WORKERS];
-    turns = 0;
+    pthread_barrier_init(&all_added, NULL, WORKERS + 1);
     for (int i = 0; i < WORKERS; i++) {
-        threads[i] = start(add_in_turn, &turn[i]);
+        threads[i] = start(add_before_the_wait, &data[i]);
     }
-    await_turns(WORKERS);
+    pthread_barrier_wait(&all_added);
     wg_wait(&added);
     for (int i = 0; i < WORKERS; i++) {
+        expect(data[i] == 1, "the worker's write");
         join(threads[i]);
     }
+    pthread_barrier_destroy(&all_added);
+}
+
+/* Adds above 0 come at any time, even while somebody waits. */
+static wg_t growing = WG_INIT;
+
+static void *add_while_waited_for(void *arg)
+{
+    await_waiters(&growing, 1);
+    wg_add(&growing, 1);
+    take_turn();
+    *(int *)arg += 1;
+    wg_done(&growing);
+    return NULL;
+}
+
+static void *done_after_the_adds(void *arg)
+{
+    await_turns(WORKERS);
+    wg_done(&growing);
+    return arg;
+}
+
+static void adds_above_0(void)
+{
+    int data[WORKERS] = {0};
+    pthread_t threads[WORKERS];
+    turns = 0;
+    wg_add(&growing, 1);
+    for (int i = 0; i < WORKERS; i++) {
+        threads[i] = start(add_while_waited_for, &data[i]);
+    }
+    const pthread_t last = start(done_after_the_adds, NULL);
+    wg_wait(&growing);
+    for (int i = 0; i < WORKERS; i++) {
+        expect(data[i] == 1, "the worker's write");
+        join(threads[i]);
+    }
+    join(last);
+}
+
+/* What may be called at any time accuses nobody, whatever it finds. */
+static wg_t open_to_all = WG_INIT;
+
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+static void *add_at_any_time(void *arg)
+{
+    for (int i = 0; i < ROUNDS; i++) {
+        expect(wg_try_add(&open_to_all, 1), "an open group");
+        take_turn();
+        await_turns(2 * i + 2);
+        wg_done(&open_to_all);
+        expect(wg_go(&open_to_all, nothing, NULL) == 0, "a thread");
+    }
+    return arg;
+}
+
+static void try_add_and_go_at_any_time(void)
+{
+    turns = 0;
+    const pthread_t thread = start(add_at_any_time, NULL);
+    for (int i = 0; i < ROUNDS; i++) {
+        await_turns(2 * i + 1);
+        expect(!wg_wait_for(&open_to_all, 1000), "a timeout");
+        take_turn();
+        wg_wait(&open_to_all);
+    }
+    join(thread);
+    wg_wait(&open_to_all);
+}
+
+static void *add_and_done_once(void *arg)
+{
+    wg_add(arg, 1);
+    take_turn();
+    wg_done(arg);
+    return NULL;
+}
+
+static void try_wait_at_any_time(void)
+{
+    static wg_t wg = WG_INIT;
+    turns = 0;
+    const pthread_t thread = start(add_and_done_once, &wg);
+    (void)wg_try_wait(&wg);
+    await_turns(1);
+    (void)wg_try_wait(&wg);
+    join(thread);
 }
 
 static wg_t started = WG_INIT;
@@ -361,7 +455,10 @@ static const struct test tests[] = {
     {"timed_waits", timed_waits},
     {"try_wait_poller_frees", try_wait_poller_frees},
     {"several_waiters", several_waiters},
-    {"adds_by_workers", adds_by_workers},
+    {"first_adds_by_workers", first_adds_by_workers},
+    {"adds_above_0", adds_above_0},
+    {"try_add_and_go_at_any_time", try_add_and_go_at_any_time},
+    {"try_wait_at_any_time", try_wait_at_any_time},
     {"group_of_wg_go", group_of_wg_go},
     {"close_against_try_add", close_against_try_add},
     {NULL, NULL}};

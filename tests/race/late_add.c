@@ -14,9 +14,9 @@
  *
  * ThreadSanitizer is to report each of them, by the add and by the wait.
  */
+#include "order.h"
 #include <stdbool.h>
 #include <time.h>
-#include "order.h"
 
 enum when { EARLY, FINISHED, LATE, NEXT, TIMEOUT };
 

@@ -11,7 +11,8 @@
  *
  *   - no wait has returned true before all dones: their writes are there
  *   - no wait has reported a timeout that began after the release
- *   - the group is at counter 0, waiters 0, and released is cleared again
+ *   - the group is at counter 0, waiters 0, and word is cleared again; or says
+ *     that somebody sleeps, if a wait has timed out since it was last cleared
  *   - one wake at most; none if all polled
  *
  * A lost wake-up hangs, and SIGALRM ends the program.
@@ -21,6 +22,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,11 +36,9 @@ static int futex_wait(void *word, uint32_t expected, int64_t deadline_ns,
                       bool shared);
 static void futex_wake(void *word, bool shared);
 static int64_t now_ns(void);
-static void yield(void);
 #define WG_FUTEX_WAIT futex_wait
 #define WG_FUTEX_WAKE futex_wake
 #define WG_NOW_NS now_ns
-#define WG_YIELD yield
 #define WG_SPIN 1 /* most waits are to get as far as the futex */
 #include "wg.h"
 
@@ -53,6 +53,7 @@ static bool last, late, polled;
 static int round_number;
 static int written[WORKERS]; /* plain, so that ThreadSanitizer watches it */
 static int disposed;         /* the last round whose group is gone, atomic */
+static bool gave_up;         /* a wait, since word was last 0; atomic */
 static int wakes, faults, timeouts, releases_in_time, late_wakes;
 
 static int64_t clock_ns = 1;
@@ -95,20 +96,14 @@ static int64_t now_ns(void)
     return __atomic_load_n(&clock_ns, __ATOMIC_RELAXED);
 }
 
-static void yield(void)
+/* The caller is registered, so the object is there until word is 2. */
+static bool counter_is_zero(void *word)
 {
-    __atomic_fetch_add(&clock_ns, random_below(50), __ATOMIC_RELAXED);
-    sched_yield();
+    wg_t *const group = (wg_t *)((char *)word - offsetof(wg_t, word));
+    return wg_count(group) == 0;
 }
 
-/* The caller is registered, so the object is there, until released is set. */
-static bool counter_is_zero(const uint32_t *word)
-{
-    const uint64_t *const state = (const uint64_t *)(const void *)(word - 2);
-    return __atomic_load_n(state, __ATOMIC_RELAXED) >> 32 == 0;
-}
-
-static int time_out(const uint32_t *word, int64_t deadline_ns)
+static int time_out(void *word, int64_t deadline_ns)
 {
     int64_t now = now_ns();
     while (now < deadline_ns &&
@@ -197,12 +192,18 @@ static void wait_for_work(void)
         released = false;
         reached = wg_wait_for(wg, 1 + random_below(1000));
         check(reached || !released, "released, and reports a timeout");
+        if (!reached) {
+            __atomic_store_n(&gave_up, true, __ATOMIC_RELAXED);
+        }
         break;
     default:
         while (!reached) {
             released = false;
             reached = wg_wait_for(wg, 1 + random_below(1000));
             check(reached || !released, "released, and reports a timeout");
+            if (!reached) {
+                __atomic_store_n(&gave_up, true, __ATOMIC_RELAXED);
+            }
         }
     }
     for (int i = 0; reached && i < WORKERS; i++) {
@@ -238,10 +239,9 @@ static void *run(void *arg)
 
 static void *fresh_memory(enum disposal disposal)
 {
-    void *memory = disposal == UNMAP
-                       ? mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-                       : malloc(sizeof(wg_t));
+    void *memory = disposal == UNMAP ? mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+                                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+                                     : malloc(sizeof(wg_t));
     check(memory != NULL && memory != MAP_FAILED, "memory");
     wg_init(memory);
     return memory;
@@ -252,6 +252,7 @@ static void run_round(enum disposal *disposal)
     if (wg == NULL) {
         *disposal = (enum disposal)random_below(DISPOSALS);
         wg = fresh_memory(*disposal);
+        gave_up = false;
     }
     /* Kept memory is not gone for good, and its waiters may as well sleep. */
     const bool over = *disposal != KEEP || random_below(8) == 0;
@@ -271,10 +272,13 @@ static void run_round(enum disposal *disposal)
     }
     pthread_barrier_wait(&returned);
 
-    const uint64_t *const state = (const uint64_t *)(const void *)wg;
-    check((__atomic_load_n(state, __ATOMIC_RELAXED) & ~(uint64_t)WG_MARK_) == 0,
-          "back at (0,0)");
-    check(wg->released == 0, "released is cleared again");
+    const uint64_t state =
+        atomic_load_explicit(&wg->state, memory_order_relaxed);
+    const uint32_t word = atomic_load_explicit(&wg->word, memory_order_relaxed);
+    check((state & ~(uint64_t)WG_MARK_) == 0, "back at (0,0)");
+    check(word == WG_AWAKE_ || (word == WG_ASLEEP_ && gave_up),
+          "word is cleared again");
+    gave_up = gave_up && word == WG_ASLEEP_;
     if (over) {
         if (*disposal == UNMAP) {
             munmap(wg, PAGE);
