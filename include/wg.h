@@ -562,10 +562,10 @@ static inline bool wg_is_unmarked_(wg_t *wg, uint64_t state)
    mistake, by a race on a byte that nothing else uses. An add from 0 stores it,
    atomically, so that two such adds do not race; a wait reads it, plainly. If
    nothing orders the add before the wait, that is a data race, in whatever
-   order they happen to run. The read comes first of all, when a done has not
-   ordered anything yet. Positive adds are relaxed, so they do not order it
-   either. The store is the add's last access, and a wait that has slept reads
-   again at its end: the detector remembers a few accesses to a place only. */
+   order they happen to run. Positive adds are relaxed, so that they do not
+   order it either. Both touch the byte first, before a done can have ordered
+   anything, and again at their end: the detector remembers only the last few
+   accesses to a place. */
 #ifdef __has_feature
 #if __has_feature(thread_sanitizer)
 #define WG_TSAN_
@@ -628,16 +628,16 @@ static inline bool wg_add_(wg_t *wg, int delta)
         /* Relaxed: nobody is promised order by an add, and it continues the
            release sequence of the dones before it all the same. */
         old = wg_fetch_add_(&wg->state, ones, relaxed);
+        if (wg_counter_(old) == 0)
+            WG_ADDS_FROM_0_(wg);
         usual = wg_counter_(old) > 0
                     ? wg_counter_(old) <= INT32_MAX - delta &&
                           (old & WG_MARK_) == mark
                     : old == mark;
     }
-    const bool is_0 = usual ? wg_counter_(old + ones) == 0
-                            : wg_add_slow_(wg, delta, old);
-    if (delta > 0 && wg_counter_(old) == 0)
-        WG_ADDS_FROM_0_(wg);
-    return is_0;
+    if (usual)
+        return wg_counter_(old + ones) == 0;
+    return wg_add_slow_(wg, delta, old);
 }
 
 static inline void wg_add(wg_t *wg, int delta)
@@ -1062,6 +1062,8 @@ WG_COLD_ bool wg_add_slow_(wg_t *wg, int delta, uint64_t old)
         wg_release_waiters_(wg, wg_is_shared_(old));
     else if ((old & WG_MARK_) == 0)
         wg_set_mark_(wg);
+    if (from_0)
+        WG_ADDS_FROM_0_(wg);
     return counter == 0;
 }
 
