@@ -503,6 +503,12 @@ static inline bool wg_is_marked_(const wg_t *wg, uint64_t state)
     return (state & WG_MARK_) == wg_mark_(wg) || wg_is_shared_(state);
 }
 
+/* Whether the bytes that this version never writes are 0 still. */
+static inline bool wg_is_clean_(const wg_t *wg)
+{
+    return (wg->spare[0] | wg->spare[1] | wg->spare[2]) == 0;
+}
+
 /* Whether state may be that of an initialised group without a mark: one whose
    first add has not been made, or is just being made. Relaxed: it looks for
    garbage, which was there before all threads. */
@@ -510,8 +516,7 @@ static inline bool wg_is_unmarked_(wg_t *wg, uint64_t state)
 {
     return (state & WG_MARK_) == 0 && !wg_is_leaving_(state) &&
            wg_load_(&wg->word, relaxed) <= WG_RELEASED_ &&
-           wg_load_(&wg->race, relaxed) == 0 &&
-           (wg->spare[0] | wg->spare[1] | wg->spare[2]) == 0;
+           wg_load_(&wg->race, relaxed) == 0 && wg_is_clean_(wg);
 }
 
 /* ---- Memory order ----
@@ -1058,10 +1063,15 @@ WG_COLD_ bool wg_add_slow_(wg_t *wg, int delta, uint64_t old)
     if (from_0 && wg_waiters_(old) != 0)
         wg_panic_(wg, "wg_add called concurrently with wg_wait", now);
 
-    if (wg_is_leaving_(now))
+    if (wg_is_leaving_(now)) {
+        /* The object is there, as waiters are inside. One of version 1 leaves
+           something in the spare bytes, and would not hear of this release. */
+        if (!wg_is_clean_(wg))
+            wg_panic_copied_(wg, old);
         wg_release_waiters_(wg, wg_is_shared_(old));
-    else if ((old & WG_MARK_) == 0)
+    } else if ((old & WG_MARK_) == 0) {
         wg_set_mark_(wg);
+    }
     if (from_0)
         WG_ADDS_FROM_0_(wg);
     return counter == 0;
