@@ -564,25 +564,40 @@ static inline bool wg_is_unmarked_(wg_t *wg, uint64_t state)
 #endif
 
 /* The detector: ThreadSanitizer sees an add inside the worker, the commonest
-   mistake, by a race on a byte that nothing else uses. An add from 0 stores it,
-   atomically, so that two such adds do not race; a wait reads it, plainly. If
-   nothing orders the add before the wait, that is a data race, in whatever
-   order they happen to run. Positive adds are relaxed, so that they do not
-   order it either. Both touch the byte first, before a done can have ordered
-   anything, and again at their end: the detector remembers only the last few
-   accesses to a place. */
+   mistake, by a race on a byte that nothing else uses. An add from 0 stores it
+   as it is, atomically, so that two such adds do not race; a wait reads it,
+   plainly. If nothing orders the add before the wait, that is a data race, in
+   whatever order they happen to run. Positive adds are relaxed, so that they do
+   not order it either. Both touch the byte first, before a done can have
+   ordered anything, and again at their end: the detector remembers only the
+   last few accesses to a place. */
 #ifdef __has_feature
 #if __has_feature(thread_sanitizer)
 #define WG_TSAN_
 #endif
 #endif
 #if defined(WG_TSAN_) || defined(__SANITIZE_THREAD__)
-#define WG_ADDS_FROM_0_(wg) wg_store_(&(wg)->race, 0, relaxed)
-#define WG_WAITS_(wg) \
-    (void)*((const volatile char *)(wg) + offsetof(wg_t, race))
+static inline void wg_touch_as_adder_(wg_t *wg)
+{
+    const uint8_t garbage = wg_exchange_(&wg->race, 0, relaxed);
+    if (garbage != 0) /* is for wg_is_unmarked_ to find */
+        wg_store_(&wg->race, garbage, relaxed);
+}
+
+static inline void wg_touch_as_waiter_(wg_t *wg)
+{
+    (void)*((const volatile char *)wg + offsetof(wg_t, race));
+}
 #else
-#define WG_ADDS_FROM_0_(wg) (void)0
-#define WG_WAITS_(wg) (void)0
+static inline void wg_touch_as_adder_(wg_t *wg)
+{
+    (void)wg;
+}
+
+static inline void wg_touch_as_waiter_(wg_t *wg)
+{
+    (void)wg;
+}
 #endif
 
 /* ---- The fast paths ---- */
@@ -634,7 +649,7 @@ static inline bool wg_add_(wg_t *wg, int delta)
            release sequence of the dones before it all the same. */
         old = wg_fetch_add_(&wg->state, ones, relaxed);
         if (wg_counter_(old) == 0)
-            WG_ADDS_FROM_0_(wg);
+            wg_touch_as_adder_(wg);
         usual = wg_counter_(old) > 0
                     ? wg_counter_(old) <= INT32_MAX - delta &&
                           (old & WG_MARK_) == mark
@@ -678,14 +693,14 @@ static inline bool wg_try_wait(wg_t *wg)
 
 static inline void wg_wait(wg_t *wg)
 {
-    WG_WAITS_(wg);
+    wg_touch_as_waiter_(wg);
     if (!wg_try_wait(wg))
         (void)wg_wait_slow_(wg, INT64_MAX);
 }
 
 static inline bool wg_wait_for(wg_t *wg, int64_t timeout_ns)
 {
-    WG_WAITS_(wg);
+    wg_touch_as_waiter_(wg);
     return wg_try_wait(wg) ||
            (timeout_ns > 0 && wg_wait_for_slow_(wg, timeout_ns));
 }
@@ -695,7 +710,7 @@ static inline bool wg_wait_until(wg_t *wg, const struct timespec *deadline)
 {
     const int64_t second = 1000000000, seconds = deadline->tv_sec;
     const int64_t ns = deadline->tv_nsec;
-    WG_WAITS_(wg);
+    wg_touch_as_waiter_(wg);
     if (ns < 0 || ns >= second) /* Relaxed: for the text. */
         wg_panic_(wg, "invalid argument: tv_nsec is not in 0..999999999",
                   wg_load_(&wg->state, relaxed));
@@ -1073,7 +1088,7 @@ WG_COLD_ bool wg_add_slow_(wg_t *wg, int delta, uint64_t old)
         wg_set_mark_(wg);
     }
     if (from_0)
-        WG_ADDS_FROM_0_(wg);
+        wg_touch_as_adder_(wg);
     return counter == 0;
 }
 
@@ -1259,7 +1274,7 @@ WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns)
         !wg_sleep_until_released_(wg, deadline_ns, wg_is_shared_(before)))
         return false;
     wg_leave_(wg);
-    WG_WAITS_(wg);
+    wg_touch_as_waiter_(wg);
     return true;
 }
 
@@ -1290,7 +1305,6 @@ WG_COLD_ void wg_await_leavers_(wg_t *wg, bool shared, int turn)
 }
 
 #undef WG_ACQUIRED_
-#undef WG_ADDS_FROM_0_
 #undef WG_ATOMIC_
 #undef WG_CHECK_RESULT_
 #undef WG_CLOSED_
@@ -1298,7 +1312,6 @@ WG_COLD_ void wg_await_leavers_(wg_t *wg, bool shared, int turn)
 #undef WG_RELEASES_
 #undef WG_STATIC_ASSERT_
 #undef WG_TSAN_
-#undef WG_WAITS_
 #undef wg_compare_exchange_weak_
 #undef wg_exchange_
 #undef wg_fetch_add_
