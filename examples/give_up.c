@@ -102,14 +102,16 @@ static bool ask(const char *path, long milliseconds)
 int main(int argc, char **argv)
 {
     int status = 0;
-    long milliseconds;
-    for (int i = 1; i < argc || argc == 1; i += 2) {
-        if (i + 1 >= argc || sscanf(argv[i], "%9ld", &milliseconds) != 1) {
-            fputs("usage: give_up MILLISECONDS FILE...\n", stderr);
-            return 2;
-        }
-        status |= !ask(argv[i + 1], milliseconds);
+    long number;
+    bool valid = argc > 2 && argc % 2 == 1;
+    for (int i = 1; valid && i < argc; i += 2)
+        valid = sscanf(argv[i], "%9ld", &number) == 1;
+    if (!valid) {
+        fputs("usage: give_up MILLISECONDS FILE...\n", stderr);
+        return 2;
     }
+    for (int i = 1; i < argc; i += 2)
+        status |= !ask(argv[i + 1], atol(argv[i]));
     if (!ferror(stdout) && fflush(stdout) == 0)
         return status;
     fputs("give_up: cannot write to stdout\n", stderr);
