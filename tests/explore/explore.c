@@ -73,7 +73,7 @@ static uint64_t mix_view(uint64_t hash, const struct view *view,
 /* Covers all that later steps and checks depend on. */
 static uint64_t state_hash(void)
 {
-    uint64_t hash = mix_bytes(wakes, suite->memory, suite->size);
+    uint64_t hash = mix_bytes(wakes << 1 | napped, suite->memory, suite->size);
     int oldest[VARIABLES]; /* that anybody may still read */
     for (int i = 0; i < VARIABLES; i++) {
         oldest[i] = cells[i].newest;
@@ -101,6 +101,8 @@ static uint64_t state_hash(void)
         hash = mix(hash, (uint64_t)t->op.kind << 32 | (unsigned)t->saved_errno);
         hash = mix(hash, (uint64_t)(t->mischief << 2 | t->ticks << 1) |
                              (t->seen != stores));
+        hash = mix(
+            hash, t->done ? 0 : (uint64_t)t->locals << 1 | (t->short_naps > 0));
         hash = mix_view(mix(hash, (uint64_t)t->now), &t->view, oldest);
     }
     return hash;
@@ -170,7 +172,7 @@ static void look_for_deadlock(void)
 {
     bool timed = false;
     for (struct thread *t = threads; t < &threads[THREADS]; t++)
-        if (t->op.kind != ASLEEP && choices_of(t) != 0)
+        if (naps(t) || (t->op.kind != ASLEEP && choices_of(t) != 0))
             return;
     for (struct thread *t = threads; t < &threads[THREADS]; t++)
         if (!t->done && t->op.kind == ASLEEP) {
@@ -257,7 +259,7 @@ static uint32_t sleep_after(const struct node *node)
     uint32_t sleep = use_sleep ? node->sleep & ~(1U << t) : 0;
     for (int i = 0; i < THREADS; i++)
         if ((node->writes[t] & (node->reads[i] | node->writes[i])) != 0 ||
-            (node->reads[t] & node->writes[i]) != 0)
+            (node->reads[t] & node->writes[i]) != 0 || naps(&threads[i]))
             sleep &= ~(1U << i);
     return sleep;
 }

@@ -42,6 +42,8 @@ struct suite {
     void (*final)(void);              /* runs before each scenario's own */
     /* Told of each change of an atomic, at the moment of the change. */
     void (*watch)(const void *address, uint64_t old, uint64_t now);
+    /* Sets the header's thread-local numbers, and returns what they were. */
+    uint16_t (*swap_locals)(uint16_t locals);
 };
 extern const struct suite suite_spin_0, suite_spin_1;
 
@@ -52,5 +54,6 @@ void x_free(void *object, size_t size); /* no access from now on */
 void x_poll(void);      /* sleeps until memory changes, as a poll loop might */
 int64_t x_now(void);    /* the calling thread's clock */
 unsigned x_wakes(void); /* calls of FUTEX_WAKE in this execution */
+bool x_napped(void);    /* whether there was a nap, likewise */
 
 #endif

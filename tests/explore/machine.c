@@ -3,10 +3,10 @@
  *
  * The scenarios, and with them the real wg.h, are compiled with
  * -fsanitize=thread, so that each memory access calls a function __tsan_*; all
- * that the header asks of the system goes through syscall() and abort(). Those
- * functions are defined here, in place of the sanitizer's and the C library's.
- * Threads are coroutines, which stop at each atomic operation and each system
- * call, until do_step is told to do it.
+ * that the header asks of the system goes through syscall(), clock_gettime()
+ * and abort(). Those functions are defined here, in place of the sanitizer's
+ * and the C library's. Threads are coroutines, which stop at each atomic
+ * operation and each system call, until do_step is told to do it.
  *
  * Memory is release/acquire, with views. An atomic is a list of messages, in
  * modification order; a thread may read any that its view does not forbid. The
@@ -27,14 +27,14 @@
 #include <time.h>
 #include <ucontext.h>
 
-enum { SPOILT_ERRNO = 4321 };
+enum { SPOILT_ERRNO = 4321, NAP_NS = 1000000 };
 
 struct thread threads[THREADS + 1];
 struct cell cells[VARIABLES];
 const struct suite *suite;
 const struct scenario *scenario;
 const struct variable *variables;
-bool weak, aborted;
+bool weak, aborted, napped;
 const char *dead;
 unsigned stores, wakes;
 char outcome[128], failure[256];
@@ -70,9 +70,11 @@ __attribute__((noinline)) static void resume(struct thread *t)
 {
     current = t;
     t->ready = t->hashed = false;
+    const uint16_t locals = suite->swap_locals(t->locals);
     errno = t->saved_errno;
     if (__builtin_setjmp(engine) == 0)
         enter();
+    current->locals = suite->swap_locals(locals);
     current = NULL;
 }
 
@@ -119,7 +121,9 @@ static void start(struct thread *t, void (*body)(void), const struct view *view)
     t->mischief = (scenario->flags & CALM) == 0;
     t->ticks = 1;
     t->now = (int64_t)1 << 40;
+    t->short_naps = 1;
     t->seen = UINT_MAX;
+    t->locals = 0;
     t->done = body == NULL;
     if (!t->done)
         resume(t);
@@ -139,9 +143,12 @@ void fail(const char *what, const char *which, const void *pc)
 
 static int find(const volatile void *address, size_t size)
 {
-    for (int i = 0; variables[i].name != NULL; i++)
-        if (variables[i].address == address && variables[i].size == size)
+    for (int i = 0; variables[i].name != NULL; i++) {
+        const size_t offset = (size_t)((const volatile char *)address -
+                                       (char *)variables[i].address);
+        if (offset < variables[i].size && size <= variables[i].size - offset)
             return i;
+    }
     fail("access to what is no variable of the scenario", "", NULL);
     return -1;
 }
@@ -205,6 +212,13 @@ static void add_message(struct thread *t, int where, uint64_t value, int order,
         fail("livelock: too many stores to ", variables[where].name, NULL);
 }
 
+/* What has been stored is seen in the end. */
+static void see_all(struct thread *t)
+{
+    for (int i = 0; i < VARIABLES; i++)
+        t->view.at[i] = (uint16_t)cells[i].newest;
+}
+
 static void plain_access(const void *address, size_t size, bool writes,
                          const void *pc)
 {
@@ -230,14 +244,31 @@ static void plain_access(const void *address, size_t size, bool writes,
 
 /* ---- Steps ---- */
 
+bool naps(const struct thread *t)
+{
+    return !t->done && t->op.kind == ASLEEP && t->op.nap;
+}
+
+static bool is_anybody_awake(void)
+{
+    bool awake = false;
+    for (const struct thread *t = threads; t < &threads[THREADS]; t++)
+        awake |= t->op.kind != ASLEEP && choices_of(t) != 0;
+    return awake;
+}
+
 uint32_t choices_of(const struct thread *t)
 {
     const struct op *op = &t->op;
     const uint32_t mischief = t->mischief > 0;
     if (t->done)
         return 0;
-    if (op->kind == ASLEEP)
-        return (op->deadline_ns != INT64_MAX) | mischief << 1 | mischief << 2;
+    if (op->kind == ASLEEP) {
+        const bool may_time_out = op->nap
+                                      ? t->short_naps > 0 || !is_anybody_awake()
+                                      : op->deadline_ns != INT64_MAX;
+        return may_time_out | mischief << 1 | mischief << 2;
+    }
     if (op->kind == CLOCK)
         return t->ticks > 0 ? 3 : 1;
     if (op->kind == POLL)
@@ -263,10 +294,12 @@ void footprint(const struct op *op, uint32_t *reads, uint32_t *writes)
     const uint32_t value = op->where < 0 ? 0 : 1U << op->where;
     const uint32_t sleepers = value << VARIABLES;
     *reads = op->kind == LOAD || op->kind == WAIT ? value : 0;
-    *writes = op->kind == PANIC || op->kind == POLL  ? UINT32_MAX
-              : op->kind >= WAIT && op->kind <= WAKE ? sleepers
-              : op->kind == LOAD                     ? 0
-                                                     : value;
+    *writes =
+        op->kind == PANIC || op->kind == POLL || (op->kind == ASLEEP && op->nap)
+            ? UINT32_MAX
+        : op->kind >= WAIT && op->kind <= WAKE ? sleepers
+        : op->kind == LOAD                     ? 0
+                                               : value;
 }
 
 static void finish(struct thread *t, uint64_t result, int error)
@@ -301,7 +334,8 @@ static void do_wake(const struct thread *t)
     wakes++;
     for (struct thread *s = threads; s < &threads[THREADS]; s++)
         if (!s->done && s->op.kind == ASLEEP && !s->ready &&
-            s->op.where == t->op.where && woken < t->op.operand) {
+            s->op.where == t->op.where && s->op.shared == t->op.shared &&
+            woken < t->op.operand) {
             finish(s, 0, 0);
             woken++;
         }
@@ -345,6 +379,7 @@ void do_step(struct thread *t, int choice)
         do_cas(t, choice);
         break;
     case WAIT: /* The kernel reads the newest value, and so will its caller. */
+        napped |= op->nap;
         t->view.at[op->where] = (uint16_t)cell->newest;
         if ((uint32_t)cell->messages[cell->newest].value == op->operand)
             op->kind = ASLEEP;
@@ -354,6 +389,10 @@ void do_step(struct thread *t, int choice)
     case ASLEEP:
         if (choice == 0 && t->now < op->deadline_ns)
             t->now = op->deadline_ns;
+        if (choice == 0 && op->nap && t->short_naps-- == 0) {
+            t->short_naps = 0;
+            see_all(t);
+        }
         t->mischief -= choice != 0;
         finish(t, 0, choice == 0 ? ETIMEDOUT : choice == 1 ? 0 : EINTR);
         break;
@@ -372,9 +411,8 @@ void do_step(struct thread *t, int choice)
     case PANIC:
         finish(t, op->operand, 0);
         break;
-    case POLL: /* What has been stored is seen in the end. */
-        for (int i = 0; i < VARIABLES; i++)
-            t->view.at[i] = (uint16_t)cells[i].newest;
+    case POLL:
+        see_all(t);
         finish(t, 0, 0);
         break;
     }
@@ -391,8 +429,10 @@ void run_alone(void (*body)(void))
     for (int i = 0; i <= THREADS; i++)
         join(&view, &threads[i].view);
     start(&threads[MAIN], body, &view);
-    while (!threads[MAIN].done && failure[0] == '\0')
+    while (!threads[MAIN].done && !aborted && failure[0] == '\0')
         do_step(&threads[MAIN], 0);
+    if (aborted)
+        fail("setup or final ends in ", outcome, NULL);
 }
 
 void restart(void)
@@ -409,7 +449,7 @@ void restart(void)
     }
     dead = dead_end = NULL;
     stores = wakes = 0;
-    aborted = false;
+    aborted = napped = false;
     failure[0] = '\0';
     x_outcome("done");
     run_alone(scenario->setup);
@@ -489,6 +529,7 @@ static uint64_t stop_for(struct op op)
         plain_access(p, size, true, PC);  \
     }
 
+ATOMIC_HOOKS(uint8_t, 8)
 ATOMIC_HOOKS(uint32_t, 32)
 ATOMIC_HOOKS(uint64_t, 64)
 PLAIN_HOOKS(1)
@@ -507,22 +548,26 @@ void __tsan_func_exit(void) {}
 static long futex(const long *a, const void *pc)
 {
     enum { OP_WAKE = 1, OP_WAIT_BITSET = 9, OP_PRIVATE = 128 };
-    const bool shared = (scenario->flags & SHARED) != 0;
+    const bool shared = (a[1] & OP_PRIVATE) == 0;
     const bool wakes_up = (a[1] & ~OP_PRIVATE) == OP_WAKE;
     const int64_t *const time = wakes_up ? NULL : (const int64_t *)a[3];
     x_check(wakes_up || ((a[1] & ~OP_PRIVATE) == OP_WAIT_BITSET && a[5] == -1),
             "the futex operation is known");
-    x_check(((a[1] & OP_PRIVATE) == 0) == shared, "shared or private futex");
+    x_check(wakes_up || shared == ((scenario->flags & SHARED) != 0),
+            "a shared group's sleep is shared, a private one's is private");
     x_check(time == NULL ||
                 (time[0] >= 0 && time[1] >= 0 && time[1] < 1000000000),
             "the deadline is valid");
-    return (long)stop_for((struct op){
-        .kind = wakes_up ? WAKE : WAIT,
-        .where = find((void *)a[0], 4),
-        .operand = (uint64_t)a[2],
-        .pc = pc,
-        .deadline_ns =
-            time == NULL ? INT64_MAX : time[0] * 1000000000 + time[1]});
+    const int64_t deadline_ns =
+        time == NULL ? INT64_MAX : time[0] * 1000000000 + time[1];
+    return (long)stop_for(
+        (struct op){.kind = wakes_up ? WAKE : WAIT,
+                    .where = find((void *)a[0], 4),
+                    .shared = shared,
+                    .nap = deadline_ns - current->now < NAP_NS,
+                    .operand = (uint64_t)a[2],
+                    .pc = pc,
+                    .deadline_ns = deadline_ns});
 }
 
 static void panic(const char *line, size_t size)
@@ -550,20 +595,6 @@ long syscall(long number, ...)
     switch (number) {
     case SYS_futex:
         return futex(a, PC);
-    case SYS_clock_gettime:
-        x_check(a[0] == CLOCK_MONOTONIC, "the clock is monotonic");
-        if ((scenario->flags & TIMED) == 0) { /* it stands: as with a yield */
-            const int64_t now = current->now;
-            memcpy((void *)a[1],
-                   (int64_t[]){now / 1000000000, now % 1000000000},
-                   2 * sizeof(int64_t));
-            errno = SPOILT_ERRNO;
-            return 0;
-        }
-        return (long)stop_for((struct op){
-            .kind = CLOCK, .where = -1, .out = (void *)a[1], .pc = PC});
-    case SYS_sched_yield: /* whatever comes next is a point of choice anyway */
-        return 0;
     case SYS_write:
         x_check(a[0] == 2, "the line goes to standard error");
         panic((const char *)a[1], (size_t)a[2]);
@@ -573,6 +604,18 @@ long syscall(long number, ...)
         fail("unknown system call", "", PC);
         return -1;
     }
+}
+
+int clock_gettime(clockid_t clock, struct timespec *time)
+{
+    x_check(clock == CLOCK_MONOTONIC, "the clock is monotonic");
+    if ((scenario->flags & TIMED) != 0)
+        return (int)stop_for(
+            (struct op){.kind = CLOCK, .where = -1, .out = time, .pc = PC});
+    const int64_t now = current->now; /* it stands */
+    *time = (struct timespec){now / 1000000000, now % 1000000000};
+    errno = SPOILT_ERRNO;
+    return 0;
 }
 
 void abort(void)
@@ -617,4 +660,9 @@ int64_t x_now(void)
 unsigned x_wakes(void)
 {
     return wakes;
+}
+
+bool x_napped(void)
+{
+    return napped;
 }

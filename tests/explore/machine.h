@@ -37,6 +37,7 @@ struct op { /* the next step of a thread */
     int order, fail_order;
     char operator;
     bool weak, shared;
+    bool nap;            /* of WAIT: nobody is to wake it */
     uint64_t operand;    /* also: what WAIT expects, how many WAKE wakes */
     void *out;           /* what CAS expects, where CLOCK puts the time */
     int64_t deadline_ns; /* of WAIT */
@@ -53,8 +54,9 @@ struct thread {
     int64_t now;
     unsigned seen; /* stores at the time of the last load */
     int saved_errno;
-    int mischief, ticks;      /* how many of each are left */
-    bool done, ready, hashed; /* ready: has its result */
+    uint16_t locals;                 /* the header's thread-local numbers */
+    int mischief, ticks, short_naps; /* how many of each are left */
+    bool done, ready, hashed;        /* ready: has its result */
 };
 
 extern struct thread threads[THREADS + 1];
@@ -63,7 +65,7 @@ extern const struct suite *suite;
 extern const struct scenario *scenario;
 extern const struct variable *variables; /* of the suite */
 extern bool weak;                        /* loads may read older messages */
-extern bool aborted;
+extern bool aborted, napped;
 extern const char *dead; /* the object that has been freed */
 extern unsigned stores, wakes;
 extern char outcome[128], failure[256]; /* failure is empty if there is none */
@@ -79,6 +81,9 @@ uint32_t choices_of(const struct thread *t);
 
 /* What a step reads and writes: two bits for each variable, for its value and
    for those who sleep on it. */
+/* Whether the thread naps: it sleeps, and nobody is to wake it. */
+bool naps(const struct thread *t);
+
 void footprint(const struct op *op, uint32_t *reads, uint32_t *writes);
 
 /* Does the thread's next step, in the way chosen, and runs all threads that
