@@ -93,6 +93,10 @@ long=$(yes /usr/include | head -n 5000)
 # shellcheck disable=SC2086 # a list of names
 start $long
 holds switched 5
+for _ in {1..20}; do # some may be on their way out
+    threads=$(awk '/^Threads/ { print $2 }' "/proc/$pid/status")
+    [ "$threads" -le 10 ] || fail "$threads threads for $PROCESSORS processors"
+done
 kill "$pid"
 ends 143
 prints ""
