@@ -640,6 +640,11 @@ static void be_garbage_in_spare_2(void)
 {
     w.wg.spare[2] = 1;
 }
+static void be_garbage_in_used_spare(void)
+{
+    add_1();
+    be_garbage_in_spare_0();
+}
 static void be_garbage_in_used_word(void)
 {
     add_1();
@@ -902,6 +907,12 @@ static const struct scenario scenarios[] = {
     {"garbage-word-close", be_garbage_in_word, {close}, NULL, COPIED, 0},
     {"garbage-word-try", be_garbage_in_word, {try_add_0}, NULL, COPIED, 0},
     {"garbage-word-sleep", be_garbage_in_used_word, {wait}, NULL, COPIED, 0},
+    {"garbage-release",
+     be_garbage_in_used_spare,
+     {wait, done},
+     NULL,
+     "done|" COPIED,
+     0},
     {"garbage-race", be_garbage_in_race, {add_1}, NULL, COPIED, 0},
     {"garbage-spare-0", be_garbage_in_spare_0, {add_1}, NULL, COPIED, 0},
     {"garbage-spare-1", be_garbage_in_spare_1, {add_1}, NULL, COPIED, 0},
