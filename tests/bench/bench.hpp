@@ -1,6 +1,8 @@
 // What the driver (bench.cpp), the rows (rows.hpp) and peers/ share.
 #pragma once
 
+#include <vector>
+
 enum class Kind {
     done,         // a: done, the counter stays above 0
     pair,         // a: add(1) and done, back to 0
@@ -12,33 +14,44 @@ enum class Kind {
     add_done,
     wait,
     actually_wait,
-    bytes,     // f: not a time, but the size of the object
-    neighbours // b: as uncontended, but the objects share a cache line
+    bytes,      // f: not a time, but the size of the object
+    neighbours, // b: as uncontended, but the objects share a cache line
+    in_turn,    // c: two threads, each works while the other waits for it
+    stopped     // s: as fork_join, in a process that is stopped now and then
 };
 
 struct Row {
     char group; // as in the table
     const char *name;
     Kind kind;
-    int threads;  // pairs of threads in fork_join, waiters in wake
-    int work;     // microseconds in fork_join, steps in Go's rows
-    int cpus;     // processors that the row may use
-    bool parked;  // fork_join: the worker sleeps until there is work;
-                  // wake: the waiters sleep before it is done
-    int hogs = 0; // threads that burn processor time beside it
+    int threads = 1; // pairs of threads in fork_join, waiters in wake
+    int work = 0;    // microseconds in fork_join, steps in Go's rows
+    int cpus = 2;    // processors that the row may use
+    // fork_join: the worker sleeps until there is work; wake: the waiters sleep
+    // before it is done.
+    bool parked = false;
+    int every = 0;       // fork_join: each so many rounds, one has
+    int rare_work = 0;   // so much work instead
+    bool hogs = false;   // a thread burns each processor beside it
+    double life_ms = 8;  // how long threads live: one row on one peer, once
+    long operations = 0; // or how many they do, however long that takes
 };
 
 struct Cost {
     double ns;     // elapsed for one operation; below 0: cannot do it
     double cpu_ns; // of processor time for one operation
+    std::vector<float> times = {}; // ns of each operation, for percentiles
 };
 
-constexpr Cost not_available = {-1, -1};
+inline const Cost not_available = {-1, -1};
 
 struct Peer {
     const char *name;
     Cost (*run)(const Row &row, long operations);
-    Peer(const char *name, Cost (*run)(const Row &, long)); // enlists itself
+    bool endures; // does the rows that last for a second as well
+    // Enlists itself.
+    Peer(const char *name, Cost (*run)(const Row &, long),
+         bool endures = false);
 };
 
 extern double loops_per_us; // of work(), measured when the bench starts

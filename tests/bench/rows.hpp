@@ -19,7 +19,10 @@
 #include <memory>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <thread>
 #include <time.h>
 #include <unistd.h>
@@ -128,6 +131,33 @@ template <class P> struct Pair {
     alignas(64) P peer;
     alignas(64) std::atomic<long> round{0}; // polled by a worker that is awake
     sem_t start;                            // or waited for by one that sleeps
+    std::vector<float> times;
+};
+
+// Notes how long each operation took. Not the shortest: the clock would be a
+// part of what is timed.
+class Stopwatch
+{
+    std::vector<float> *times;
+    double start = 0;
+
+  public:
+    Stopwatch(const Row &row, std::vector<float> &times, long n)
+        : times(row.work < 2 ? nullptr : &times)
+    {
+        if (this->times != nullptr) {
+            times.resize(n); // touches the memory, too
+            start = now();
+        }
+    }
+    void lap(long i)
+    {
+        if (times != nullptr) {
+            const double end = now();
+            (*times)[i] = static_cast<float>(end - start);
+            start = end;
+        }
+    }
 };
 
 template <class P> Cost fork_join(const Row &row, long n)
@@ -137,39 +167,141 @@ template <class P> Cost fork_join(const Row &row, long n)
         sem_init(&pair.start, 0, 0);
     }
     const long loops = static_cast<long>(row.work * loops_per_us);
+    const long rare_loops = static_cast<long>(row.rare_work * loops_per_us);
     const auto waits = [](int i) { return i % 2 == 0; };
-    Cost cost = run_threads(
-        2 * row.threads,
-        [&](int i) {
-            Pair<P> &pair = pairs[i / 2];
-            for (long round = 1; round <= n; round++) {
-                if (waits(i)) {
-                    pair.peer.arm(1);
-                    if (row.parked) {
-                        sem_post(&pair.start);
-                    } else {
-                        pair.round = round;
-                    }
-                    pair.peer.wait();
-                } else {
-                    if (row.parked) {
-                        sem_wait(&pair.start);
-                    } else {
-                        // Awake, but no hindrance if both are on one processor.
-                        for (int look = 1; pair.round.load() < round; look++) {
-                            look % 64 != 0 ? pause() : (void)sched_yield();
-                        }
-                    }
-                    work(loops);
-                    pair.peer.done();
+    const auto await = [&](Pair<P> &pair) {
+        Stopwatch watch(row, pair.times, n);
+        for (long round = 1; round <= n; round++) {
+            pair.peer.arm(1);
+            if (row.parked) {
+                sem_post(&pair.start);
+            } else {
+                pair.round = round;
+            }
+            pair.peer.wait();
+            watch.lap(round - 1);
+        }
+    };
+    const auto work_off = [&](Pair<P> &pair) {
+        for (long round = 1; round <= n; round++) {
+            if (row.parked) {
+                sem_wait(&pair.start);
+            } else {
+                // Awake, but no hindrance if both are on one processor.
+                for (int look = 1; pair.round.load() < round; look++) {
+                    look % 64 != 0 ? pause() : (void)sched_yield();
                 }
             }
-        },
+            const bool rare = row.every != 0 && round % row.every == 0;
+            work(rare ? rare_loops : loops);
+            pair.peer.done();
+        }
+    };
+    Cost cost = run_threads(
+        2 * row.threads,
+        [&](int i) { waits(i) ? await(pairs[i / 2]) : work_off(pairs[i / 2]); },
         [&](int i) { return row.parked || waits(i); });
     for (Pair<P> &pair : pairs) {
         sem_destroy(&pair.start);
+        cost.times.insert(cost.times.end(), pair.times.begin(),
+                          pair.times.end());
     }
-    return {cost.ns / n, cost.cpu_ns / n / row.threads};
+    cost.ns /= static_cast<double>(n);
+    cost.cpu_ns /= static_cast<double>(n * row.threads);
+    return cost;
+}
+
+// Each of two threads has an object that it waits for and the other counts
+// down. An operation is a turn of both.
+template <class P> Cost in_turn(const Row &row, long n)
+{
+    struct alignas(64) Own {
+        P peer;
+    };
+    std::vector<Own> own(2);
+    std::vector<float> times;
+    const long loops = static_cast<long>(row.work * loops_per_us);
+    for (Own &each : own) {
+        each.peer.arm(1);
+    }
+    const auto hand_over = [&](P &peer) {
+        work(loops);
+        peer.done();
+    };
+    const auto take_over = [](P &peer) {
+        peer.wait();
+        peer.arm(1); // for the next turn, before the other may count it down
+    };
+    Cost cost = run_threads(
+        2,
+        [&](int i) {
+            if (i == 0) {
+                Stopwatch watch(row, times, n);
+                for (long round = 0; round < n; round++) {
+                    hand_over(own[1].peer);
+                    take_over(own[0].peer);
+                    watch.lap(round);
+                }
+            } else {
+                for (long round = 0; round < n; round++) {
+                    take_over(own[1].peer);
+                    hand_over(own[0].peer);
+                }
+            }
+        },
+        all);
+    for (Own &each : own) {
+        each.peer.done();
+        each.peer.wait();
+    }
+    return {cost.ns / static_cast<double>(n),
+            cost.cpu_ns / static_cast<double>(n), std::move(times)};
+}
+
+// fork_join in a process of its own that is stopped for 2 ms of each 50. The
+// operations in which it was stopped are left out of the mean.
+template <class P> Cost stopped(const Row &row, long n)
+{
+    const double stop_ns = 2e6;
+    const size_t size = n * sizeof(float) + sizeof(double);
+    void *const memory = mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        return not_available;
+    }
+    double *const cpu_ns = static_cast<double *>(memory);
+    float *const times = reinterpret_cast<float *>(cpu_ns + 1);
+    const pid_t child = fork();
+    if (child == 0) {
+        const Cost cost = fork_join<P>(row, n);
+        *cpu_ns = cost.cpu_ns;
+        std::copy(cost.times.begin(), cost.times.end(), times);
+        _exit(0);
+    }
+    int status = -1;
+    for (double next = now() + 50e6; child > 0;) {
+        usleep(1000);
+        if (waitpid(child, &status, WNOHANG) == child) {
+            break;
+        }
+        if (now() >= next) {
+            kill(child, SIGSTOP);
+            usleep(static_cast<useconds_t>(stop_ns / 1000));
+            kill(child, SIGCONT);
+            next += 50e6;
+        }
+    }
+    Cost cost = not_available;
+    if (status == 0) {
+        double sum = 0, count = 0;
+        for (long i = 0; i < n; i++) {
+            sum += times[i] < stop_ns ? times[i] : 0;
+            count += times[i] < stop_ns;
+        }
+        cost = {sum / count, *cpu_ns, std::vector<float>(times, times + n)};
+    }
+    munmap(memory, size);
+    return cost;
 }
 
 // A gate that threads sleep at; opens once for each step.
@@ -371,6 +503,10 @@ template <class P> Cost run_row(const Row &row, long n)
     case Kind::fork_join:
         return P::can_park || !row.parked ? fork_join<P>(row, n)
                                           : not_available;
+    case Kind::in_turn:
+        return P::can_park ? in_turn<P>(row, n) : not_available;
+    case Kind::stopped:
+        return P::can_park ? stopped<P>(row, n) : not_available;
     case Kind::wake:
         return P::can_park && row.threads <= P::waiters ? wake<P>(row, n)
                                                         : not_available;

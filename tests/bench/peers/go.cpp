@@ -44,11 +44,18 @@ Cost run(const Row &row, long n)
     }
     const Process &go = processes[row.cpus];
     Cost cost = not_available;
-    fprintf(go.to, "%d %d %d %d %ld\n", static_cast<int>(row.kind), row.threads,
-            row.work, row.parked, n);
+    size_t times = 0;
+    fprintf(go.to, "%d %d %d %d %d %d %ld\n", static_cast<int>(row.kind),
+            row.threads, row.work, row.parked, row.every, row.rare_work, n);
     fflush(go.to);
-    if (fscanf(go.from, "%lf %lf", &cost.ns, &cost.cpu_ns) != 2) {
+    if (fscanf(go.from, "%lf %lf %zu", &cost.ns, &cost.cpu_ns, &times) != 3) {
         return not_available;
+    }
+    cost.times.resize(times);
+    for (float &time : cost.times) {
+        if (fscanf(go.from, "%f", &time) != 1) {
+            return not_available;
+        }
     }
     return cost;
 }

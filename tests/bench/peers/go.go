@@ -1,5 +1,7 @@
-// The rows on Go's sync.WaitGroup. Reads lines "kind threads work parked n",
-// prints the nanoseconds of elapsed and of processor time for one operation.
+// The rows on Go's sync.WaitGroup. Reads lines "kind threads work parked every
+// rare n", prints the nanoseconds of elapsed and of processor time for one
+// operation, then how many were timed one by one, and each of those times. A
+// time below 0: it cannot do the row.
 package main
 
 import (
@@ -27,6 +29,8 @@ const ( // as in bench.hpp
 	actuallyWait
 	bytes
 	neighbours
+	inTurn
+	stopped
 )
 
 //go:noinline
@@ -101,15 +105,45 @@ type pairOf struct {
 	start chan bool
 }
 
-func runForkJoin(threads, loops int, parked bool, n int) (float64, float64) {
+// As the row's fields in bench.hpp.
+type workload struct {
+	loops, every, rareLoops int
+	isTimed                 bool
+}
+
+// Times operations one by one, as in rows.hpp.
+type stopwatch struct {
+	times []float64
+	last  time.Time
+}
+
+func newStopwatch(w workload, n int) *stopwatch {
+	if !w.isTimed {
+		n = 0
+	}
+	return &stopwatch{make([]float64, 0, n), time.Now()}
+}
+
+func (s *stopwatch) lap() {
+	if cap(s.times) > 0 {
+		now := time.Now()
+		s.times = append(s.times, float64(now.Sub(s.last).Nanoseconds()))
+		s.last = now
+	}
+}
+
+func runForkJoin(threads int, w workload, parked bool, n int) (float64, float64, []float64) {
 	pairs := make([]pairOf, threads)
+	watches := make([]*stopwatch, threads)
 	for i := range pairs {
 		pairs[i].start = make(chan bool, 1)
 	}
 	ns, cpu := run(2*threads, func(i int) {
 		p := &pairs[i/2]
-		for round := int64(1); round <= int64(n); round++ {
-			if i%2 == 0 {
+		if i%2 == 0 {
+			watch := newStopwatch(w, n)
+			watches[i/2] = watch
+			for round := int64(1); round <= int64(n); round++ {
 				p.wg.Add(1)
 				if parked {
 					p.start <- true
@@ -117,8 +151,11 @@ func runForkJoin(threads, loops int, parked bool, n int) (float64, float64) {
 					atomic.StoreInt64(&p.round, round)
 				}
 				p.wg.Wait()
-				continue
+				watch.lap()
 			}
+			return
+		}
+		for round := int64(1); round <= int64(n); round++ {
 			if parked {
 				<-p.start
 			}
@@ -127,11 +164,50 @@ func runForkJoin(threads, loops int, parked bool, n int) (float64, float64) {
 					runtime.Gosched()
 				}
 			}
-			work(loops)
+			if w.every != 0 && round%int64(w.every) == 0 {
+				work(w.rareLoops)
+			} else {
+				work(w.loops)
+			}
 			p.wg.Done()
 		}
 	})
-	return ns / float64(n), cpu / float64(n*threads)
+	var times []float64
+	for _, watch := range watches {
+		times = append(times, watch.times...)
+	}
+	return ns / float64(n), cpu / float64(n*threads), times
+}
+
+func runInTurn(w workload, n int) (float64, float64, []float64) {
+	own := make([]pairOf, 2)
+	var watch *stopwatch
+	own[0].wg.Add(1)
+	own[1].wg.Add(1)
+	handOver := func(p *pairOf) {
+		work(w.loops)
+		p.wg.Done()
+	}
+	takeOver := func(p *pairOf) {
+		p.wg.Wait()
+		p.wg.Add(1)
+	}
+	ns, cpu := run(2, func(i int) {
+		if i == 0 {
+			watch = newStopwatch(w, n)
+		}
+		for round := 0; round < n; round++ {
+			if i == 0 {
+				handOver(&own[1])
+				takeOver(&own[0])
+				watch.lap()
+			} else {
+				takeOver(&own[1])
+				handOver(&own[0])
+			}
+		}
+	})
+	return ns / float64(n), cpu / float64(n), watch.times
 }
 
 func runWake(waiters, loops int, parked bool, n int) (float64, float64) {
@@ -183,14 +259,17 @@ func main() {
 	perMicrosecond := loopsPerMicrosecond()
 	in := bufio.NewReader(os.Stdin)
 	for {
-		var kind, threads, steps, parked, n int
-		_, err := fmt.Fscanln(in, &kind, &threads, &steps, &parked, &n)
+		var kind, threads, steps, parked, every, rareSteps, n int
+		_, err := fmt.Fscanln(in, &kind, &threads, &steps, &parked, &every,
+			&rareSteps, &n)
 		if err != nil {
 			return
 		}
-		loops := int(float64(steps) * perMicrosecond)
+		w := workload{int(float64(steps) * perMicrosecond), every,
+			int(float64(rareSteps) * perMicrosecond), steps >= 2}
 		var wg sync.WaitGroup
 		var ns, cpu float64
+		var times []float64
 		switch kind {
 		case done:
 			wg.Add(n + 2)
@@ -226,9 +305,13 @@ func main() {
 			})
 			wg.Done()
 		case forkJoin:
-			ns, cpu = runForkJoin(threads, loops, parked != 0, n)
+			ns, cpu, times = runForkJoin(threads, w, parked != 0, n)
+		case inTurn:
+			ns, cpu, times = runInTurn(w, n)
+		case stopped:
+			ns = -1
 		case wake:
-			ns, cpu = runWake(threads, loops, parked != 0, n)
+			ns, cpu = runWake(threads, w.loops, parked != 0, n)
 		case uncontended:
 			ns, cpu = runShared(threads, n, func(n int) {
 				var own struct {
@@ -266,6 +349,11 @@ func main() {
 		case bytes:
 			ns = float64(unsafe.Sizeof(wg))
 		}
-		fmt.Println(ns, cpu)
+		out := bufio.NewWriter(os.Stdout)
+		fmt.Fprintln(out, ns, cpu, len(times))
+		for _, t := range times {
+			fmt.Fprintln(out, int(t))
+		}
+		out.Flush()
 	}
 }

@@ -35,5 +35,5 @@ struct MutexCond {
         pthread_mutex_unlock(&mutex);
     }
 };
-const Peer peer("mutex", run_row<MutexCond>);
+const Peer peer("mutex", run_row<MutexCond>, true);
 } // namespace

@@ -1,5 +1,5 @@
-// wg.h. The policy bench builds this several times, with other headers and
-// values, under other names.
+// wg.h. `run` builds this several times, with other headers and other values of
+// WG_SPIN, under other names.
 #include "../rows.hpp"
 
 #include "wg.h"
@@ -21,5 +21,5 @@ struct Wg {
     void done() { wg_done(&wg); }
     void wait() { wg_wait(&wg); }
 };
-const Peer peer(NAME, run_row<Wg>);
+const Peer peer(NAME, run_row<Wg>, true);
 } // namespace
