@@ -2,6 +2,7 @@
 #include "wg.h"
 
 void call_add(wg_t *wg);
+void call_sub(wg_t *wg);
 bool call_done(wg_t *wg);
 void call_wait(wg_t *wg);
 bool call_try_wait(wg_t *wg);
@@ -10,6 +11,11 @@ void call_nothing(wg_t *wg);
 void call_add(wg_t *wg)
 {
     wg_add(wg, 1);
+}
+
+void call_sub(wg_t *wg)
+{
+    wg_add(wg, -2);
 }
 
 bool call_done(wg_t *wg)
