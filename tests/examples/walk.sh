@@ -88,7 +88,7 @@ run $status tree closed
 unwritable tree
 
 # Progress is for a terminal, and is gone at the end.
-walk=$program
+walk=$(printf %q "$program") # for a shell, which may find spaces in it
 long=$(yes /usr/include | head -n 5000)
 # shellcheck disable=SC2086 # a list of names
 start $long
