@@ -256,18 +256,23 @@ static void no_limit_until(void)
 
 static void too_late(void)
 {
-    const struct timespec past = {1, 0}, before_all = {-1, 0};
+    const struct timespec past = {1, 0}, before_all = {-9223372037, 0};
     CHECK(!wg_wait_for(&w.wg, 0) && !wg_wait_for(&w.wg, INT64_MIN));
     CHECK(!wg_wait_until(&w.wg, &past) && !wg_wait_until(&w.wg, &before_all));
     wg_done(&w.wg);
     CHECK(wg_wait_for(&w.wg, 0) && wg_wait_for(&w.wg, INT64_MIN));
     CHECK(wg_wait_until(&w.wg, &past) && wg_wait_until(&w.wg, &before_all));
-    CHECK(!x_napped()); /* nor a short sleep of a wait */
+    CHECK(!x_napped() && x_now() < (int64_t)1 << 42); /* it never slept */
 }
 
 static void bad_deadline(void)
 {
     CHECK(wg_wait_until(&w.wg, &(struct timespec){1, SECOND}));
+}
+
+static void bad_deadline_below(void)
+{
+    CHECK(wg_wait_until(&w.wg, &(struct timespec){1, -1}));
 }
 
 static void tell_timeouts(void)
@@ -883,6 +888,12 @@ static const struct scenario scenarios[] = {
     {"bad-deadline",
      add_1,
      {bad_deadline},
+     NULL,
+     INVALID "tv_nsec is not in 0..999999999",
+     TIMED},
+    {"bad-deadline-below",
+     add_1,
+     {bad_deadline_below},
      NULL,
      INVALID "tv_nsec is not in 0..999999999",
      TIMED},
