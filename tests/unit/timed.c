@@ -176,6 +176,7 @@ static void success_if_the_release_is_under_way_when_time_is_up(void **state)
     const pthread_t thread = start(set_released, NULL);
     assert_true(wg_wait_for(&half_way, ms));
     join(thread);
+    assert_int_equal(seam.waits, 2); /* the second one has no deadline */
     seam_reset();
     assert_true(STATE(&half_way) == 0);
 }
