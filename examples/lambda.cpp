@@ -2,7 +2,7 @@
  * lambda.cpp - C++: tasks as lambdas, the first exception rethrown by the wait
  *
  *     c++ -std=c++11 -O2 -pthread -I../include lambda.cpp -o lambda && \
- *         ./lambda 1 2 3
+ *         ./lambda NUMBER...
  *
  * Squares numbers, one thread a number. To make it yours, take Group, go() and
  * wait() as they are, and change square().
@@ -88,6 +88,10 @@ static long square(const std::string &word)
 
 int main(int argc, char **argv)
 {
+    if (argc < 2) {
+        std::fputs("usage: lambda NUMBER...\n", stderr);
+        return 2;
+    }
     const std::vector<std::string> words(argv + 1, argv + argc);
     std::vector<std::string> squares(words.size(), "none");
     try {

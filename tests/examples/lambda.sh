@@ -6,8 +6,9 @@ squares() { # NUMBER...
 }
 run 0 {1..30}
 prints "$(squares {1..30})"
-run 0
+run 2
 prints ""
+complains "usage: lambda NUMBER..."
 ticking run 0 {1..30}
 prints "$(squares {1..30})"
 

@@ -13,6 +13,19 @@ for (@all) { print $_ "$line\n"; }
 for (@all) { my $answer = readline $_; print defined $answer ? $answer : "nothing\n"; }
 END
 listening() { grep -q listening "$dir/out"; }
+
+# ask_slowly NUMBER LINE - client's connections, whose lines are not sent before
+# let_go. The answers go to slow.out.
+ask_slowly() {
+    perl client.pl "$1" "$2" wait <go >slow.out &
+    client=$!
+    exec 3>go
+}
+let_go() {
+    echo >&3
+    exec 3>&-
+    wait "$client"
+}
 closed() { [ ! -e socket ]; }
 
 # A request that it has taken is served, or left behind when the time is up.
@@ -20,25 +33,21 @@ mkfifo go
 for seconds in 100 0; do
     start socket $seconds
     holds listening
-    perl client.pl 1 slow wait <go >slow.out &
-    client=$!
-    exec 3>go
+    ask_slowly 1 slow
     holds grep -q connected slow.out
     # In order, so the slow one has been taken when this one is served.
     perl client.pl 1 quick >quick.out
     kill -TERM "$pid"
     holds closed
     if [ $seconds -gt 0 ]; then
-        echo >&3
+        let_go
         ends 0
         prints "$(printf 'listening\nall requests served')"
     else
         ends 1
         prints "$(printf 'listening\n1 requests left behind')"
-        echo >&3
+        let_go
     fi
-    exec 3>&-
-    wait "$client"
     [ "$(cat quick.out slow.out)" = "$(printf '%s\n' connected QUICK connected \
         "$([ $seconds -gt 0 ] && echo SLOW || echo nothing)")" ] ||
         fail "answers: $(cat quick.out slow.out)"
@@ -47,14 +56,10 @@ done
 # More connections than descriptors: it waits until some are given back.
 few_descriptors 8 start socket 100
 holds listening
-perl client.pl 12 many wait <go >many.out &
-client=$!
-exec 3>go
+ask_slowly 12 many
 holds grep -q 'Too many open files' "$dir/err"
-echo >&3
-exec 3>&-
-wait "$client"
-[ "$(grep -c MANY many.out)" -eq 12 ] || fail "answers: $(cat many.out)"
+let_go
+[ "$(grep -c MANY slow.out)" -eq 12 ] || fail "answers: $(cat slow.out)"
 kill -TERM "$pid"
 ends 0
 prints "$(printf 'listening\nall requests served')"
@@ -62,9 +67,7 @@ prints "$(printf 'listening\nall requests served')"
 # A second signal ends the drain at once.
 start socket 100
 holds listening
-perl client.pl 1 slow wait <go >slow.out &
-client=$!
-exec 3>go
+ask_slowly 1 slow
 holds grep -q connected slow.out
 perl client.pl 1 quick >quick.out
 kill -INT "$pid"
@@ -72,9 +75,7 @@ holds closed
 kill -INT "$pid"
 ends 130
 prints listening
-echo >&3
-exec 3>&-
-wait "$client"
+let_go
 
 # No thread to be had: the client is told by the end of its connection.
 for every in 1 2 3; do
@@ -90,15 +91,11 @@ done
 # Other signals, between requests and in one.
 ticking start socket 100
 holds listening
-perl client.pl 1 slow wait <go >slow.out &
-client=$!
-exec 3>go
+ask_slowly 1 slow
 holds ticked 20
 perl client.pl 1 quick >quick.out
 holds ticked 40
-echo >&3
-exec 3>&-
-wait "$client"
+let_go
 kill -TERM "$pid"
 ends 0
 [ "$(cat quick.out slow.out)" = "$(printf '%s\n' connected QUICK connected SLOW)" ] ||
