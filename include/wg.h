@@ -487,7 +487,7 @@ static inline bool wg_is_shared_(uint64_t state)
     return (state & WG_MARK_) == WG_MARK_SHARED_;
 }
 
-/* The mark of a private group at this address. Bits 34..3 count: none of them
+/* The mark of a private group at this address. Bits 33..3 count: none of them
    is part of a pointer's tag. The multiplier is the golden ratio of 2^31, which
    keeps neighbours apart: no two groups less than 2440 bytes apart agree. It is
    not that of version 1, so groups that both use are found. */
@@ -605,6 +605,8 @@ static inline void wg_touch_as_waiter_(wg_t *wg)
 #define WG_COLD_ static __attribute__((noinline, cold, unused))
 WG_COLD_ __attribute__((noreturn)) void
 wg_panic_(const wg_t *wg, const char *text, uint64_t state);
+WG_COLD_ __attribute__((noreturn)) void
+wg_panic_now_(const wg_t *wg, const char *text);
 WG_COLD_ bool wg_add_slow_(wg_t *wg, int delta, uint64_t old);
 WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns);
 WG_COLD_ bool wg_wait_for_slow_(wg_t *wg, int64_t timeout_ns);
@@ -711,9 +713,8 @@ static inline bool wg_wait_until(wg_t *wg, const struct timespec *deadline)
     const int64_t second = 1000000000, seconds = deadline->tv_sec;
     const int64_t ns = deadline->tv_nsec;
     wg_touch_as_waiter_(wg);
-    if (ns < 0 || ns >= second) /* Relaxed: for the text. */
-        wg_panic_(wg, "invalid argument: tv_nsec is not in 0..999999999",
-                  wg_load_(&wg->state, relaxed));
+    if (ns < 0 || ns >= second)
+        wg_panic_now_(wg, "invalid argument: tv_nsec is not in 0..999999999");
     if (wg_try_wait(wg))
         return true;
     if (seconds < 0)
@@ -981,6 +982,13 @@ WG_COLD_ void wg_panic_(const wg_t *wg, const char *text, uint64_t state)
     __builtin_abort();
 }
 
+/* As wg_panic_, where no atomic operation has just returned a state. */
+WG_COLD_ __attribute__((noreturn)) void
+wg_panic_now_(const wg_t *wg, const char *text)
+{
+    wg_panic_(wg, text, wg_load_(&wg->state, relaxed)); /* for the text */
+}
+
 WG_COLD_ __attribute__((noreturn)) void
 wg_panic_copied_(const wg_t *wg, uint64_t state)
 {
@@ -1007,9 +1015,12 @@ static inline void *wg_address_(wg_t *wg)
 static inline int64_t wg_now_(wg_t *wg)
 {
     const int64_t now = wg_now_ns_();
-    if (now < 0) /* Relaxed: for the text. */
-        wg_panic_(wg, "clock failed: CLOCK_MONOTONIC cannot be read",
-                  wg_load_(&wg->state, relaxed));
+    if (now < 0) {
+        /* What is wrong with the group itself is said first. Relaxed: as in
+           wg_panic_now_. */
+        wg_check_(wg, wg_load_(&wg->state, relaxed));
+        wg_panic_now_(wg, "clock failed: CLOCK_MONOTONIC cannot be read");
+    }
     return now;
 }
 
@@ -1019,9 +1030,8 @@ static inline bool wg_sleep_(wg_t *wg, uint32_t expected, int64_t deadline_ns,
 {
     const int result =
         wg_futex_wait_(wg_address_(wg), expected, deadline_ns, shared);
-    if (result < 0) /* Relaxed: for the text. */
-        wg_panic_(wg, "futex wait failed: EFAULT, EINVAL, ENOSYS or EPERM",
-                  wg_load_(&wg->state, relaxed));
+    if (result < 0)
+        wg_panic_now_(wg, "futex wait failed: EFAULT, EINVAL, ENOSYS or EPERM");
     return result > 0 && deadline_ns != INT64_MAX;
 }
 
