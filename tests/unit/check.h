@@ -15,7 +15,9 @@
 
 /* A test that may take this many seconds, on a loaded machine too. */
 #define TEST(function) cmocka_unit_test_setup(function, start_time_limit)
-enum { TIME_LIMIT = 200 };
+#ifndef TIME_LIMIT
+#define TIME_LIMIT 200
+#endif
 int start_time_limit(void **state);
 
 #ifdef __has_feature

@@ -14,8 +14,12 @@ static void on_pause(void);
 #endif
 #include "wg.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <semaphore.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static wg_t wg = WG_INIT;
@@ -188,6 +192,133 @@ static void at_most_two_waiters_of_a_group_look(void **state)
     on_a_fresh_thread(beside_none_one_two);
 }
 
+/* ---- Timed waits, and wg_try_add beside waiters that leave ---- */
+
+static void look_then_sleep_for(void)
+{
+    static const struct timespec end_of_time = {INT32_MAX, 0};
+    meanwhile.in_sleep = done;
+    wg_add(&wg, 1);
+    assert_true(wg_wait_for(&wg, INT64_MAX / 2));
+    assert_int_equal(made.pauses, WG_SPIN);
+    assert_int_equal(made.sleeps, 1);
+    assert_int_equal(made.clocks, 1);
+    for (int skip = 0; skip < 3; skip++)
+        wait_for_one();
+    memset(&made, 0, sizeof made);
+    wg_add(&wg, 1);
+    assert_true(wg_wait_until(&wg, &end_of_time));
+    assert_int_equal(made.pauses, WG_SPIN);
+    assert_int_equal(made.sleeps, 1);
+    assert_int_equal(made.clocks, 1);
+}
+
+static void timed_waits_look_as_others_do(void **state)
+{
+    (void)state;
+    on_a_fresh_thread(look_then_sleep_for);
+}
+
+/* A waiter that is on its way out, as it stands in the object. */
+static void put_a_leaver_inside(void)
+{
+    atomic_fetch_add(&wg.state, 1);
+    atomic_store(&wg.word, WG_RELEASED_);
+}
+
+static void let_the_leaver_leave(void)
+{
+    atomic_store(&wg.word, WG_AWAKE_);
+    atomic_fetch_sub(&wg.state, 1);
+}
+
+static void let_the_leaver_leave_in_the_third_nap(void)
+{
+    if (made.sleeps == 3)
+        let_the_leaver_leave();
+}
+
+static void pause_then_nap(void)
+{
+    put_a_leaver_inside();
+    meanwhile.pause = WG_SPIN;
+    meanwhile.at_pause = let_the_leaver_leave;
+    assert_true(wg_try_add(&wg, 1));
+    assert_int_equal(made.pauses, WG_SPIN);
+    assert_int_equal(made.sleeps + made.others + made.clocks, 0);
+    assert_true(wg_done(&wg));
+
+    memset(&made, 0, sizeof made);
+    put_a_leaver_inside();
+    meanwhile.at_pause = NULL;
+    meanwhile.in_sleep = let_the_leaver_leave_in_the_third_nap;
+    assert_true(wg_try_add(&wg, 1));
+    assert_int_equal(made.pauses, WG_SPIN);
+    assert_int_equal(made.sleeps, 3);
+    assert_int_equal(made.clocks, 3);
+    assert_int_equal(made.others, 0);
+    assert_true(wg_done(&wg));
+}
+
+static void try_add_pauses_as_often_as_a_wait_then_naps(void **state)
+{
+    (void)state;
+    on_a_fresh_thread(pause_then_nap);
+}
+
+/* ---- Nothing else is asked of the system, in whatever way ---- */
+
+#ifndef __SANITIZE_THREAD__ /* which asks for more itself */
+/* _exit() under AddressSanitizer asks for more, too. */
+static void end(int status)
+{
+    __real_syscall(SYS_exit_group, (long)status);
+}
+
+static void wait_in_each_way(void)
+{
+    /* The clock may be a system call where there is no vDSO. */
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_futex, 3, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clock_gettime, 2, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+        _exit(2);
+    meanwhile.in_sleep = done;
+    for (int i = 0; i < 5; i++) { /* looks, and does not */
+        wg_add(&wg, 1);
+        wg_wait(&wg);
+    }
+    wg_add(&wg, 1);
+    if (!wg_wait_for(&wg, INT64_MAX / 2))
+        end(3);
+    put_a_leaver_inside();
+    made.sleeps = 0;
+    meanwhile.in_sleep = let_the_leaver_leave_in_the_third_nap;
+    if (!wg_try_add(&wg, 1))
+        end(4);
+    end(0);
+}
+
+static void a_wait_asks_for_a_futex_and_a_clock_only(void **state)
+{
+    (void)state;
+    int status;
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        wait_in_each_way();
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+#endif
+
 static void the_default_of_WG_SPIN_is_as_the_manual_says(void **state)
 {
     (void)state;
@@ -241,6 +372,11 @@ int main(void)
         TEST(a_release_while_it_looks_costs_no_system_call),
         TEST(looks_in_vain_are_made_less_and_less_often),
         TEST(at_most_two_waiters_of_a_group_look),
+        TEST(timed_waits_look_as_others_do),
+        TEST(try_add_pauses_as_often_as_a_wait_then_naps),
+#ifndef __SANITIZE_THREAD__
+        TEST(a_wait_asks_for_a_futex_and_a_clock_only),
+#endif
         TEST(the_default_of_WG_SPIN_is_as_the_manual_says),
         TEST(reuse_is_caught_while_the_waiter_looks),
     };
