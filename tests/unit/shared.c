@@ -90,6 +90,41 @@ static void a_parent_notices_that_a_worker_was_killed(void **state)
     munmap(shared, sizeof *shared);
 }
 
+static pid_t waiting_child(wg_t *wg)
+{
+    const pid_t child = fork();
+    if (child == 0) {
+        wg_wait(wg);
+        _exit(0);
+    }
+    UNTIL(WAITERS(wg) == 1);
+    return child;
+}
+
+static void init_shared_repairs_what_a_killed_waiter_left(void **state)
+{
+    struct shared *shared = map_shared(-1);
+    wg_t *const wg = &shared->wg;
+    (void)state;
+    wg_init_shared(wg);
+    wg_add(wg, 1);
+    const pid_t killed = waiting_child(wg);
+    assert_int_equal(kill(killed, SIGKILL), 0);
+    assert_true(WIFSIGNALED(exit_status_of(killed)));
+    wg_close(wg);
+    wg_done(wg);
+    assert_int_equal(WAITERS(wg), 1); /* which nobody takes off */
+    wg_init_shared(wg);
+    for (int round = 0; round < 2; round++) {
+        assert_true(wg_try_add(wg, 1));
+        const pid_t child = waiting_child(wg);
+        wg_done(wg);
+        assert_int_equal(exit_status_of(child), 0);
+        assert_true(STATE(wg) == 0);
+    }
+    munmap(shared, sizeof *shared);
+}
+
 static char **peers;
 
 static pid_t run_peer(const char *peer, const char *name, const char *task)
@@ -143,6 +178,7 @@ int main(int argc, char **argv)
         TEST(a_static_shared_group_is_ready),
         TEST(processes_wait_for_processes),
         TEST(a_parent_notices_that_a_worker_was_killed),
+        TEST(init_shared_repairs_what_a_killed_waiter_left),
         TEST(programs_share_a_group_through_shm_open),
     };
     if (argc < 2) {
