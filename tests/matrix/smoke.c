@@ -4,10 +4,10 @@
  * Prints what ran, as the list of targets has it, or the check that failed.
  * Takes half a second, in an emulator too.
  *
- *   WG_ALLOW_LIBATOMIC     leaves the part out that needs two processes
- *   REFUSE_TIME64=error    the futex call with 64-bit time fails with that
- * errno value, as with an old kernel or a strict filter; link with
- * -Wl,--wrap=syscall ONLY_TIME64            there is no other, as on riscv32
+ * WG_ALLOW_LIBATOMIC leaves the part out that needs two processes.
+ * REFUSE_TIME64=error makes the futex call with 64-bit time fail with that errno
+ * value, as an old kernel or a strict filter does; link with
+ * -Wl,--wrap=syscall. With ONLY_TIME64 there is no other, as on riscv32.
  */
 #ifdef ONLY_TIME64
 #include <sys/syscall.h>
