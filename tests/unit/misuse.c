@@ -6,7 +6,6 @@
 #include "wg.h"
 
 #include <string.h>
-#include <sys/mman.h>
 
 static void done_before_add(void)
 {
@@ -62,144 +61,6 @@ static void counter_overflow(void **state)
 
 static const char lost[] =
     "copied or moved after first use, or never initialised";
-
-static wg_t original = WG_INIT, copy;
-
-static void copy_the_original(void)
-{
-    wg_add(&original, 2);
-    memcpy(&copy, &original, sizeof copy);
-}
-
-static void add_to_a_copy(void)
-{
-    copy_the_original();
-    wg_add(&copy, 1);
-}
-
-static void done_on_a_copy(void)
-{
-    copy_the_original();
-    wg_done(&copy);
-}
-
-static void wait_for_a_copy(void)
-{
-    copy_the_original();
-    wg_wait(&copy);
-}
-
-static void wait_some_time_for_a_copy(void)
-{
-    copy_the_original();
-    (void)!wg_wait_for(&copy, 1);
-}
-
-static void try_add_to_a_copy(void)
-{
-    copy_the_original();
-    (void)!wg_try_add(&copy, 1);
-}
-
-static void close_a_copy(void)
-{
-    copy_the_original();
-    wg_close(&copy);
-}
-
-static void copied(void **state)
-{
-    (void)state;
-    expect_panic(add_to_a_copy, lost, "counter 2, waiters 0");
-    expect_panic(done_on_a_copy, lost, "counter 2, waiters 0");
-    expect_panic(wait_for_a_copy, lost, "counter 2, waiters 0");
-    expect_panic(wait_some_time_for_a_copy, lost, "counter 2, waiters 0");
-    expect_panic(try_add_to_a_copy, lost, "counter 2, waiters 0");
-    expect_panic(close_a_copy, lost, "counter 2, waiters 0");
-}
-
-/* So a done notices each copy that lies nearby, as on the same stack. */
-static void nearby_addresses_have_different_marks(void **state)
-{
-    uintptr_t address = 8;
-    (void)state;
-    for (int i = 0; i < 10000; i++) {
-        const uint64_t mark = wg_mark_((wg_t *)address);
-        for (uintptr_t distance = 8; distance < 2440; distance += 8)
-            if (wg_mark_((wg_t *)(address + distance)) == mark)
-                fail_msg("%#lx and %lu bytes on", (unsigned long)address,
-                         (unsigned long)distance);
-        address = (address * 6364136223846793005 + 8) & ~(uintptr_t)7;
-    }
-}
-
-/* Above all it is never that of a shared or of an unused group, wherever. */
-static void every_address_has_an_odd_mark_and_all_of_them_occur(void **state)
-{
-    bool seen[1 << 10] = {false};
-    int distinct = 0;
-    (void)state;
-    for (uintptr_t i = 0; i < 1 << 16; i++) {
-        /* 0 and 8 modulo 2^35 are among these. */
-        const uintptr_t address =
-            (i % 256 * 8) + (i / 256 << 24 << 11 * (i % 2));
-        const uint64_t mark = wg_mark_((wg_t *)address);
-        assert_true((mark & WG_MARK_ODD_) != 0);
-        assert_true((mark & ~(uint64_t)WG_MARK_) == 0);
-        distinct += !seen[mark >> 21];
-        seen[mark >> 21] = true;
-    }
-    assert_int_equal(distinct, 1 << 10);
-}
-
-/* A tag in the pointer's top byte does not count. */
-static void the_top_of_an_address_does_not_change_its_mark(void **state)
-{
-    (void)state;
-#if UINTPTR_MAX > UINT32_MAX
-    assert_true(wg_mark_((wg_t *)(uintptr_t)0x123456788) ==
-                wg_mark_((wg_t *)(uintptr_t)0xab00000123456788));
-#else
-    skip();
-#endif
-}
-
-/* Where version 1 took a private group for a shared one, and hung. */
-static void *wait_there(void *wg)
-{
-    wg_wait(wg);
-    return NULL;
-}
-
-static void a_group_at_8_modulo_2_to_the_35_works(void **state)
-{
-    (void)state;
-#if UINTPTR_MAX > UINT32_MAX
-    for (uintptr_t i = 1; i < 1 << 12; i++) { /* the sanitizers have some */
-        void *const page =
-            mmap((void *)(i << 35), 4096, PROT_READ | PROT_WRITE,
-                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-        if (page == MAP_FAILED)
-            continue;
-        for (int offset = 0; offset <= 8; offset += 8) {
-            wg_t *const wg = (wg_t *)(void *)((char *)page + offset);
-            wg_init(wg);
-            for (int round = 0; round < 10; round++) {
-                wg_add(wg, 1);
-                const pthread_t thread = start(wait_there, wg);
-                UNTIL(atomic_load(&wg->word) == WG_ASLEEP_);
-                wg_done(wg);
-                join(thread);
-            }
-        }
-        munmap(page, 4096);
-        return;
-    }
-    fail_msg("no page at a multiple of 2^35 to be had");
-#else
-    skip();
-#endif
-}
 
 /* ---- Memory that was never initialised ---- */
 
@@ -479,11 +340,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(negative_counter),
         TEST(counter_overflow),
-        TEST(copied),
-        TEST(nearby_addresses_have_different_marks),
-        TEST(every_address_has_an_odd_mark_and_all_of_them_occur),
-        TEST(the_top_of_an_address_does_not_change_its_mark),
-        TEST(a_group_at_8_modulo_2_to_the_35_works),
         TEST(never_initialised),
         TEST(never_initialised_in_part),
         TEST(initialisers_work_on_used_memory),
