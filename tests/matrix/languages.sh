@@ -166,9 +166,10 @@ with_bits() {
 }
 
 # after_headers COMPILER FLAGS HEADER...: each header and all of them before
-# wg.h, with each feature macro.
+# wg.h, with each feature macro. C++ compilers define _GNU_SOURCE, which has all.
 after_headers() {
     local cc feature header
+    [[ $1 != *++* ]] || local features=(_GNU_SOURCE)
     local -n language=$2
     read -ra cc <<<"$1"
     has "${cc[0]}"
