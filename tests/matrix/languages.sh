@@ -96,7 +96,6 @@ languages() {
         "g++-12 -xc++" "clang++-14 -xc++" "clang++-19 -xc++"; do
         check "${cc%% *}, hidden visibility around the include" hidden "$cc"
         check "${cc%% *}, a seam of any names, without system headers" seam "$cc"
-        check "${cc%% *}, half a seam gets one #error" half_a_seam "$cc"
     done
 
     check "tcc gets one #error" tcc_stops
@@ -106,8 +105,6 @@ languages() {
     check "cppcheck finds nothing" clean cppcheck cppcheck_all
     check "cppcheck reads on after wg.h, told nothing" cppcheck_user
 
-    check "two versions in one file get one #error" two_versions_stop
-    check "one version twice in one file is fine" same_version_twice
     check "two versions in two files work together" halves \
         "gcc-12 -std=c11" "gcc-12 -std=c11 -I other"
     for lto in "" " -flto"; do
@@ -270,18 +267,6 @@ EOF
     done
 }
 
-half_a_seam() {
-    local cc half
-    local wait=-DWG_FUTEX_WAIT=f wake=-DWG_FUTEX_WAKE=f now=-DWG_NOW_NS=f
-    read -ra cc <<<"$1"
-    has "${cc[0]}"
-    for half in $wait $wake $now "$wait $wake" "$wait $now" "$wake $now"; do
-        stops "define all of WG_FUTEX_WAIT, WG_FUTEX_WAKE, WG_NOW_NS, or none" \
-            "${cc[@]}" $half -c "$build/only_wg.c" -o "$out.o" \
-            -I "$root/include"
-    done
-}
-
 # ---- Checkers ----
 
 tcc_stops() {
@@ -371,29 +356,6 @@ other_version() {
     sed -e 's/^#define WG_VERSION_MINOR .*/#define WG_VERSION_MINOR 99/' \
         -e "s/WG_VERSION != [0-9]*/WG_VERSION != $other/" \
         "$header" >"$build/other/wg.h"
-    printf '#include "%s"\n' "$header" "$build/other/wg.h" >"$build/two.c"
-    printf '#include "%s"\n' "$build/other/wg.h" "$header" >"$build/two_back.c"
-    cp "$header" "$build/copy.h"
-    printf '#include "%s"\n' "$header" "$build/copy.h" >"$build/same.c"
-}
-
-two_versions_stop() {
-    local cc file
-    for cc in "gcc-12 -std=c11" "clang-19 -std=c11" "g++-12 -xc++"; do
-        has ${cc%% *}
-        for file in two two_back; do
-            stops "two different versions" $cc -c "$build/$file.c" -o "$out.o"
-        done
-    done
-}
-
-# Says also that the version in the guard is the version below it.
-same_version_twice() {
-    local cc
-    for cc in "gcc-12 -std=c11" "clang-19 -std=c11" "g++-12 -xc++"; do
-        has ${cc%% *}
-        compiles $cc -Wall -Wextra -c "$build/same.c" -o "$out.o"
-    done
 }
 
 # halves COMPILER COMPILER: compiles half.c's two halves, links and runs them.
