@@ -241,15 +241,16 @@ dropped_results() {
 
 # ---- The macros ----
 
-# last_words TEXT FLAG...: panic.c prints TEXT, over the kernel and the seam.
+# last_words TEXT FLAG...: panic.c prints TEXT, over the kernel and the seam, as a
+# program is built to be debugged and as it is built for good.
 last_words() {
     local cc text=$1
     shift
     for cc in "${both[@]}"; do
         compiles $cc "${include[@]}" -w "$@" "$here/panic.c" -o "$out"
         prints "$text" "$out"
-        compiles $cc "${include[@]}" -w "${seam[@]}" "$@" "$here/panic.c" \
-            -o "$out"
+        compiles $cc "${include[@]}" -w -O2 -DNDEBUG "${seam[@]}" "$@" \
+            "$here/panic.c" -o "$out"
         prints "$text" "$out"
     done
 }
