@@ -76,7 +76,7 @@ int64_t CALLER(enum call call, void *memory, int64_t a, int64_t b)
     case TRY_ADD:
         return wg_try_add(wg, (int)a);
     case GO:
-        return wg_go(wg, task, wg);
+        return wg_go(wg, task, wg + 1);
     case COUNT:
         return wg_count(wg);
     case RUN_JOB:

@@ -48,7 +48,7 @@ void system_free(void *memory);
 int system_create(void *(*run)(void *), void *arg);
 void system_detach(void);
 
-/* What wg_go is to run. */
+/* What wg_go is to run. Its argument is just behind the group. */
 void task(void *arg);
 
 #ifdef __cplusplus

@@ -42,12 +42,14 @@ static struct answer aborts(struct group *g, enum text text, int64_t counter)
 }
 
 /* "The group is not where its first add found it, or the memory holds garbage."
-   A copy of a shared group is not caught. A done looks at the mark only: the
-   rest may be gone. */
+   A copy of a shared group is not caught. A done looks at the counter and the
+   mark only: the rest may be gone. */
 static bool is_copied(const struct group *g, bool is_done)
 {
     const bool moved = !g->shared && g->home != NULL && g->home != g;
-    return moved || g->bad_mark || (g->bad_rest && !is_done);
+    const bool unused = !g->shared && g->home == NULL;
+    return moved || g->bad_mark ||
+           (is_done ? unused && g->counter > 0 : g->bad_rest);
 }
 
 /* "Where several texts fit, the one that stands first above is written": what
@@ -64,8 +66,9 @@ static bool is_broken(struct group *g, struct answer *answer)
 static struct answer add(struct group *g, int64_t delta)
 {
     const int64_t before = g->counter, after = before + delta;
+    const bool copied = is_copied(g, delta < 0);
     g->counter = after;
-    if (is_copied(g, delta < 0))
+    if (copied)
         return aborts(g, COPIED, before);
     if (before < 0 || after < 0)
         return aborts(g, NEGATIVE, after < 0 ? after : before);

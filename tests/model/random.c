@@ -198,7 +198,7 @@ void make_step(struct step *step, const struct step *last)
     } else if (dice >= 98) {
         step->kind = FILL;
         step->a = (int64_t)random64();
-        step->b = below(5);
+        step->b = below(6);
     } else if (dice >= 94) {
         step->kind = COPY;
         step->from = below(GROUPS);

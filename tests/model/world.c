@@ -32,6 +32,85 @@ static caller *const callers[] = {
 };
 const int number_of_callers = sizeof callers / sizeof *callers;
 
+/* ---- The object, as the design has it ---- */
+
+struct object {
+    uint64_t state; /* counter 63..32, closed 31, mark 30..20, waiters 19..0 */
+    uint32_t word;  /* 0 awake, 1 asleep, 2 released */
+    uint32_t rest;  /* 0 */
+};
+
+static struct object read_object(int group)
+{
+    struct object object;
+    memcpy(&object, objects[group], sizeof object);
+    return object;
+}
+
+static void write_object(int group, struct object object)
+{
+    memcpy(objects[group], &object, sizeof object);
+}
+
+/* Dead groups and garbage may be anything. */
+static void check_object(int group)
+{
+    const struct group *const g = &groups[group];
+    if (g->dead || g->bad_mark || g->bad_rest)
+        return;
+    const struct object o = read_object(group);
+    const unsigned mark = o.state >> 20 & 0x7ff;
+    const uint64_t state = (uint64_t)g->counter << 32 |
+                           (uint64_t)g->closed << 31 | (uint64_t)mark << 20 |
+                           g->waiters;
+    const uint32_t word = g->released ? 2 : g->asleep;
+    if (o.state != state || o.word != word || o.rest != 0)
+        fail("%c should be %016" PRIx64 " %" PRIx32
+             " 0\nand is      %016" PRIx64 " %" PRIx32 " %" PRIx32,
+             letter(group), state, word, o.state, o.word, o.rest);
+    if (g->shared ? mark != 2 : (mark & 1) != (g->home != NULL))
+        fail("%c has the mark %x", letter(group), mark);
+}
+
+/* Fills an object with something else than an initialised group. */
+static void fill(int group, int64_t way, int64_t value)
+{
+    struct object o = {0, 0, 0};
+    struct group *const g = &groups[group];
+    *g = (struct group){.shared = false};
+    others[group] = 0;
+    switch (way) {
+    case 0: /* zeros: a private group */
+        break;
+    case 1: /* a mark that is even, and neither 0 nor 2 */
+        o.state = ((uint64_t)value & ~((uint64_t)0x7ff << 20)) |
+                  (4 + 2 * ((uint64_t)value & 0x1ff)) << 20;
+        o.word = (uint32_t)((uint64_t)value >> 17);
+        o.rest = (uint32_t)((uint64_t)value >> 31);
+        g->bad_mark = true;
+        break;
+    case 2: /* as new, but for a word above 2 */
+        o.word = 3 + (value & 1 ? 0 : (uint32_t)value % 0xfffffffd);
+        g->bad_rest = true;
+        break;
+    case 3: /* as new, but for a byte that should be 0 */
+        ((unsigned char *)&o.rest)[value & 3] = 1 + (value >> 2 & 0x7f);
+        g->bad_rest = true;
+        break;
+    case 4: /* waiters that no add has preceded */
+        o.state = 1 + ((uint64_t)value & 0xffff);
+        g->bad_rest = true;
+        break;
+    case 5: /* a counter that no add has preceded */
+        o.state = (1 + ((uint64_t)value & 0xffff)) << 32;
+        break;
+    }
+    g->counter = (int32_t)(o.state >> 32);
+    g->closed = o.state >> 31 & 1;
+    g->waiters = o.state & 0xfffff;
+    write_object(group, o);
+}
+
 /* ---- The system ---- */
 
 bool naps(const struct step *step)
@@ -122,9 +201,10 @@ void task(void *arg)
     struct frame *const f = top("a task");
     const int group = f->step->group;
     f->tasks++;
-    if (arg != objects[group])
+    if (arg != (char *)objects[group] + sizeof(struct object))
         fail("the task is given another argument");
-    if (callers[f->step->caller](COUNT, arg, 0, 0) != groups[group].counter + 1)
+    if (callers[f->step->caller](COUNT, objects[group], 0, 0) !=
+        groups[group].counter + 1)
         fail("the task is not counted");
 }
 
@@ -145,82 +225,6 @@ static int64_t run_job(int group)
     kept--;
     memmove(&jobs[i], &jobs[i + 1], (size_t)(kept - i) * sizeof *jobs);
     return job.run(job.arg) != NULL;
-}
-
-/* ---- The object, as the design has it ---- */
-
-struct object {
-    uint64_t state; /* counter 63..32, closed 31, mark 30..20, waiters 19..0 */
-    uint32_t word;  /* 0 awake, 1 asleep, 2 released */
-    uint32_t rest;  /* 0 */
-};
-
-static struct object read_object(int group)
-{
-    struct object object;
-    memcpy(&object, objects[group], sizeof object);
-    return object;
-}
-
-static void write_object(int group, struct object object)
-{
-    memcpy(objects[group], &object, sizeof object);
-}
-
-/* Dead groups and garbage may be anything. */
-static void check_object(int group)
-{
-    const struct group *const g = &groups[group];
-    if (g->dead || g->bad_mark || g->bad_rest)
-        return;
-    const struct object o = read_object(group);
-    const unsigned mark = o.state >> 20 & 0x7ff;
-    const uint64_t state = (uint64_t)g->counter << 32 |
-                           (uint64_t)g->closed << 31 | (uint64_t)mark << 20 |
-                           g->waiters;
-    const uint32_t word = g->released ? 2 : g->asleep;
-    if (o.state != state || o.word != word || o.rest != 0)
-        fail("%c should be %016" PRIx64 " %" PRIx32
-             " 0\nand is      %016" PRIx64 " %" PRIx32 " %" PRIx32,
-             letter(group), state, word, o.state, o.word, o.rest);
-    if (g->shared ? mark != 2 : (mark & 1) != (g->home != NULL))
-        fail("%c has the mark %x", letter(group), mark);
-}
-
-/* Fills an object with something else than an initialised group. */
-static void fill(int group, int64_t way, int64_t value)
-{
-    struct object o = {0, 0, 0};
-    struct group *const g = &groups[group];
-    *g = (struct group){.shared = false};
-    others[group] = 0;
-    switch (way) {
-    case 0: /* zeros: a private group */
-        break;
-    case 1: /* a mark that is even, and neither 0 nor 2 */
-        o.state = ((uint64_t)value & ~((uint64_t)0x7ff << 20)) |
-                  (4 + 2 * ((uint64_t)value & 0x1ff)) << 20;
-        o.word = (uint32_t)((uint64_t)value >> 17);
-        o.rest = (uint32_t)((uint64_t)value >> 31);
-        g->bad_mark = true;
-        break;
-    case 2: /* as new, but for a word above 2 */
-        o.word = 3 + (uint32_t)value % 0xfffffffd;
-        g->bad_rest = true;
-        break;
-    case 3: /* as new, but for a byte that should be 0 */
-        ((unsigned char *)&o.rest)[value & 3] = 1 + (value >> 2 & 0x7f);
-        g->bad_rest = true;
-        break;
-    case 4: /* waiters that no add has preceded */
-        o.state = 1 + ((uint64_t)value & 0xffff);
-        g->bad_rest = true;
-        break;
-    }
-    g->counter = (int32_t)(o.state >> 32);
-    g->closed = o.state >> 31 & 1;
-    g->waiters = o.state & 0xfffff;
-    write_object(group, o);
 }
 
 /* ---- Steps ---- */
