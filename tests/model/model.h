@@ -40,7 +40,7 @@ struct answer {
     int64_t counter;
     uint32_t waiters;
     int64_t deadline; /* SLEEPS */
-    int clocks;       /* looks at the clock before it does so */
+    int clocks;       /* looks at the clock until then, at most */
     int wakes;        /* calls to wake */
 };
 

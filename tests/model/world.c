@@ -102,7 +102,7 @@ static void fill(int group, int64_t way, int64_t value)
         g->bad_rest = true;
         break;
     case 5: /* a counter that no add has preceded */
-        o.state = (1 + ((uint64_t)value & 0xffff)) << 32;
+        o.state = (1 + ((uint64_t)value & 3)) << 32;
         break;
     }
     g->counter = (int32_t)(o.state >> 32);
@@ -312,9 +312,9 @@ static void check_end(const struct frame *f)
         if (step->call != GO && step->call != RUN_JOB &&
             f->error != step->error)
             fail("errno was %d and is %d", step->error, f->error);
-        if (f->clocks != answer->clocks)
-            fail("expected %d looks at the clock, found %d", answer->clocks,
-                 f->clocks);
+        if (f->clocks > answer->clocks)
+            fail("expected at most %d looks at the clock, found %d",
+                 answer->clocks, f->clocks);
     }
     if (f->wakes != answer->wakes)
         fail("expected %d wakes, found %d", answer->wakes, f->wakes);
@@ -432,9 +432,9 @@ int seam_wait(void *word, uint32_t value, int64_t deadline, bool shared)
     if (value != found)
         fail("sleeps while the word is %" PRIu32 ", which is %" PRIu32, value,
              found);
-    if (f->clocks != f->answer.clocks)
-        fail("expected %d looks at the clock, found %d", f->answer.clocks,
-             f->clocks);
+    if (f->clocks > f->answer.clocks)
+        fail("expected at most %d looks at the clock, found %d",
+             f->answer.clocks, f->clocks);
     print("  sleeps until %s\n", number(deadline));
     for (int i = 0; i < GROUPS; i++)
         check_object(i);
