@@ -20,6 +20,8 @@ int below(int n)
     return (int)(random64() % (unsigned)n);
 }
 
+#define ONE_OF(array) (array)[below(sizeof(array) / sizeof *(array))]
+
 static int64_t a_delta(const struct group *g)
 {
     const int64_t left = INT32_MAX - g->counter;
@@ -27,7 +29,7 @@ static int64_t a_delta(const struct group *g)
         1,    1,        1,           1,           2, 1 + below(5),
         -1,   -1,       -g->counter, -g->counter, 0, -g->counter - 1,
         left, left + 1, INT32_MAX,   INT32_MIN};
-    const int64_t delta = deltas[below(16)];
+    const int64_t delta = ONE_OF(deltas);
     return delta > INT32_MAX ? INT32_MAX : delta;
 }
 
@@ -37,7 +39,7 @@ static int64_t a_positive_delta(const struct group *g)
     const int64_t deltas[] = {
         1,    1,        1, 1,  1,         1,        2, 1 + below(5),
         left, left + 1, 0, -1, INT32_MAX, INT32_MIN};
-    const int64_t delta = deltas[below(14)];
+    const int64_t delta = ONE_OF(deltas);
     return delta > INT32_MAX ? INT32_MAX : delta;
 }
 
@@ -55,7 +57,7 @@ static int64_t a_timeout(void)
                                 INT64_MAX - now - 1,
                                 INT64_MAX - now,
                                 INT64_MAX - now + (now > 0)};
-    return timeouts[below(12)];
+    return ONE_OF(timeouts);
 }
 
 static void set_deadline(struct step *step)
@@ -81,19 +83,20 @@ static void set_deadline(struct step *step)
         {9223372037, 0},
     };
     if (below(3) == 0) {
-        const int64_t *const edge = edges[below(sizeof edges / sizeof *edges)];
+        const int64_t *const edge = ONE_OF(edges);
         step->a = (int64_t)(time_t)edge[0];
         step->b = edge[1];
         return;
     }
     const int64_t distances[] = {0, 1, -1, below(1000000), 1000000000};
-    int64_t deadline = now + distances[below(5)];
+    int64_t deadline = now + ONE_OF(distances);
     if (deadline < 0)
         deadline = 0;
     step->a = (int64_t)(time_t)(deadline / 1000000000);
     step->b = deadline % 1000000000;
 }
 
+/* Seldom what only ends in the same misuse again. */
 static enum call a_call(const struct group *g)
 {
     static const enum call choices[] = {
@@ -102,18 +105,20 @@ static enum call a_call(const struct group *g)
         WAIT_FOR,   WAIT_UNTIL, WAIT_UNTIL, WAIT_UNTIL, TRY_WAIT, CLOSE,
         TRY_ADD,    TRY_ADD,    GO,         GO,         COUNT,
     };
+    static const enum call adds[] = {ADD, TRY_ADD, GO};
+    static const enum call waits[] = {WAIT, WAIT_FOR, WAIT_UNTIL};
     const bool at_end = g->counter < 0 || g->closed;
     if (g->dead)
         return INIT + (enum call)below(4);
     if (g->released && below(2) == 0)
-        return (const enum call[]){ADD, TRY_ADD, GO, GO}[below(4)];
+        return ONE_OF(adds);
     if (g->waiters >= OTHERS - 1 && below(2) == 0)
-        return (const enum call[]){WAIT, WAIT_FOR, WAIT_UNTIL}[below(3)];
+        return ONE_OF(waits);
     if (below(at_end ? 4 : 100) == 0)
         return INIT + (enum call)below(4);
     if (g->counter == 0 && !g->released && below(4) != 0)
-        return (const enum call[]){ADD, TRY_ADD, GO}[below(3)];
-    return choices[below(sizeof choices / sizeof *choices)];
+        return ONE_OF(adds);
+    return ONE_OF(choices);
 }
 
 static void make_call(struct step *step, const struct group *g)
@@ -126,7 +131,7 @@ static void make_call(struct step *step, const struct group *g)
     step->caller = below(number_of_callers);
     step->error = 1 + below(100);
     if (below(g->released ? 6 : 12) == 0)
-        step->clock_failure = failures[below(3)];
+        step->clock_failure = ONE_OF(failures);
     switch (step->call) {
     case ADD:
         step->a = a_delta(g);
@@ -141,7 +146,7 @@ static void make_call(struct step *step, const struct group *g)
         set_deadline(step);
         break;
     case GO:
-        step->b = fates[below(7)];
+        step->b = ONE_OF(fates);
         break;
     default:
         break;
@@ -157,9 +162,10 @@ static void make_end(struct step *step, const struct frame *f)
     step->end = dice < (naps(f->step) ? 3 : 1) ? REFUSED
                 : dice < 8                     ? TIMED_OUT
                                                : WOKEN;
-    step->value = values[step->end][below(3)];
+    step->value = ONE_OF(values[step->end]);
 }
 
+/* last is the step before, or NULL. */
 void make_step(struct step *step, const struct step *last)
 {
     const struct frame *const f = depth > 0 ? &frames[depth - 1] : NULL;
@@ -174,7 +180,10 @@ void make_step(struct step *step, const struct step *last)
         step->group = jobs[below(kept)].group;
     struct group *const g = &groups[step->group];
     const int dice = below(100);
-    if (f != NULL && naps(f->step) && below(3) == 0) {
+    if (f != NULL && last->kind == OTHERS_LEAVE && below(2) == 0) {
+        step->group = f->step->group;
+        make_end(step, f);
+    } else if (f != NULL && naps(f->step) && below(3) == 0) {
         step->group = f->step->group;
         step->kind = OTHERS_LEAVE;
         if (others[step->group] == 0) {
@@ -198,7 +207,7 @@ void make_step(struct step *step, const struct step *last)
     } else if (dice >= 98) {
         step->kind = FILL;
         step->a = (int64_t)random64();
-        step->b = below(6);
+        step->b = below(FILLS);
     } else if (dice >= 94) {
         step->kind = COPY;
         step->from = below(GROUPS);
@@ -208,7 +217,7 @@ void make_step(struct step *step, const struct step *last)
         step->kind = OTHERS_WAIT;
         if (inside[step->group] > 0)
             step->group = below(GROUPS);
-        step->a = numbers[below(6)];
+        step->a = ONE_OF(numbers);
         if (step->a < 1)
             step->a = 1;
         step->b = below(2);

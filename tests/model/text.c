@@ -93,6 +93,14 @@ void print_call(const struct step *step)
 
 void print_other(const struct step *step)
 {
+    static const char *const fills[] = {
+        [ZEROS] = "zeros",
+        [BAD_MARK] = "a bad mark",
+        [BAD_WORD] = "a bad word",
+        [BAD_BYTE] = "a bad byte",
+        [WAITERS_ONLY] = "waiters but no mark",
+        [COUNTER_ONLY] = "a counter but no mark",
+    };
     static const char *const ends[] = {"woken", "time is up", "refused"};
     const char name = letter(step->group);
     print("%*s", 4 + 4 * depth, "");
@@ -101,7 +109,7 @@ void print_other(const struct step *step)
         print("%c = %c", name, letter(step->from));
         break;
     case FILL:
-        print("%c is filled, way %d", name, (int)step->b);
+        print("%c is memory with %s", name, fills[step->b]);
         break;
     case OTHERS_WAIT:
         print("%s others wait for %c, %s", number(step->a), name,

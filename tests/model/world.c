@@ -73,35 +73,35 @@ static void check_object(int group)
 }
 
 /* Fills an object with something else than an initialised group. */
-static void fill(int group, int64_t way, int64_t value)
+static void fill(int group, int64_t how, int64_t value)
 {
     struct object o = {0, 0, 0};
     struct group *const g = &groups[group];
     *g = (struct group){.shared = false};
     others[group] = 0;
-    switch (way) {
-    case 0: /* zeros: a private group */
+    switch (how) {
+    case ZEROS: /* a private group */
         break;
-    case 1: /* a mark that is even, and neither 0 nor 2 */
+    case BAD_MARK: /* even, and neither 0 nor 2; the rest is anything */
         o.state = ((uint64_t)value & ~((uint64_t)0x7ff << 20)) |
                   (4 + 2 * ((uint64_t)value & 0x1ff)) << 20;
         o.word = (uint32_t)((uint64_t)value >> 17);
         o.rest = (uint32_t)((uint64_t)value >> 31);
         g->bad_mark = true;
         break;
-    case 2: /* as new, but for a word above 2 */
+    case BAD_WORD:
         o.word = 3 + (value & 1 ? 0 : (uint32_t)value % 0xfffffffd);
         g->bad_rest = true;
         break;
-    case 3: /* as new, but for a byte that should be 0 */
+    case BAD_BYTE:
         ((unsigned char *)&o.rest)[value & 3] = 1 + (value >> 2 & 0x7f);
         g->bad_rest = true;
         break;
-    case 4: /* waiters that no add has preceded */
+    case WAITERS_ONLY:
         o.state = 1 + ((uint64_t)value & 0xffff);
         g->bad_rest = true;
         break;
-    case 5: /* a counter that no add has preceded */
+    case COUNTER_ONLY:
         o.state = (1 + ((uint64_t)value & 3)) << 32;
         break;
     }

@@ -9,6 +9,18 @@
 
 enum { GROUPS = 4, STEPS = 60, OTHERS = 1048575 };
 
+/* What memory is filled with in place of an initialised group: zeros, or one
+   mistake. */
+enum {
+    ZEROS,
+    BAD_MARK,
+    BAD_WORD,     /* above 2 */
+    BAD_BYTE,     /* one that should be 0 */
+    WAITERS_ONLY, /* without a mark */
+    COUNTER_ONLY,
+    FILLS
+};
+
 /* A sequence is a list of steps. The steps that follow a call which sleeps are
    what the others do meanwhile, until one of them ends the sleep; so calls
    nest. A step that is not possible when its turn comes is left out. */
