@@ -88,11 +88,12 @@
  *       An add from 0 while a waiter of the last round is still inside.
  *   reused before previous wg_wait has returned
  *       The same, found by that waiter. One line or both may appear.
+ *   clock failed: ...
+ *       The system does not tell the time: a seccomp filter, for example.
  *   too many waiters
  *       More than 1048575 at once.
- *   futex wait failed: ..., clock failed: ...
- *       The system does not let threads sleep, or tell the time: a seccomp
- *       filter, for example.
+ *   futex wait failed: ...
+ *       The system does not let threads sleep.
  *
  *   The numbers are those that the failing call has seen. Where several texts
  *   fit, the one that stands first above is written.

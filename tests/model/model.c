@@ -135,16 +135,14 @@ static struct answer wait(struct group *g, int64_t deadline)
     return sleeps(deadline);
 }
 
-/* A clock that fails is the last thing to complain of. */
+/* The clock comes after what is wrong with the group, and before the wait. */
 static struct answer timed_wait(struct group *g, int64_t deadline, int64_t now)
 {
-    const bool fails = now < 0;
-    struct answer answer =
-        fails || deadline > now ? wait(g, deadline) : returns(false);
-    if (fails && answer.what == SLEEPS) {
-        g->waiters--;
+    struct answer answer;
+    if (now >= 0)
+        answer = deadline > now ? wait(g, deadline) : returns(false);
+    else if (!is_broken(g, &answer))
         answer = aborts(g, CLOCK, g->counter);
-    }
     answer.clocks = 1;
     return answer;
 }

@@ -254,9 +254,7 @@ static bool is_possible(const struct step *step)
             return !g->dead && (g->counter >= 0 || delta > 0 ||
                                 g->counter + delta >= INT32_MIN);
         default:
-            /* Left out: a clock that fails where there are too many waiters. */
-            return !g->dead &&
-                   (step->clock_failure == 0 || g->waiters < OTHERS);
+            return !g->dead;
         }
     case COPY:
         return step->from != step->group && inside[step->group] == 0 &&
