@@ -48,8 +48,12 @@ void join(pthread_t thread);
      ~(uint64_t)WG_MARK_)
 #define WAITERS(wg) (STATE(wg) & WG_WAITERS_)
 
-/* Runs misuse in a child process and fails unless it writes exactly one line,
-   "wg: <text> (wg 0x..., <numbers>)", and dies by SIGABRT. */
+/* Runs misuse in a child process and fails unless it makes exactly one write, of
+   the line "wg: <text> (wg <its address>, <numbers>)", and dies by SIGABRT. */
+void expect_panic_on(const void *wg, void (*misuse)(void), const char *text,
+                     const char *numbers);
+
+/* As above, of a group whose address only the child knows: it may be any. */
 void expect_panic(void (*misuse)(void), const char *text, const char *numbers);
 
 #endif

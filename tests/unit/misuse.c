@@ -7,15 +7,16 @@
 
 #include <string.h>
 
+/* Death tests fork, so each finds this group as it is here. */
+static wg_t wg = WG_INIT;
+
 static void done_before_add(void)
 {
-    wg_t wg = WG_INIT;
     wg_done(&wg);
 }
 
 static void add_below_zero(void)
 {
-    wg_t wg = WG_INIT;
     wg_add(&wg, 5);
     wg_add(&wg, -7);
 }
@@ -23,27 +24,26 @@ static void add_below_zero(void)
 static void negative_counter(void **state)
 {
     (void)state;
-    expect_panic(done_before_add, "negative counter", "counter -1, waiters 0");
-    expect_panic(add_below_zero, "negative counter", "counter -2, waiters 0");
+    expect_panic_on(&wg, done_before_add, "negative counter",
+                    "counter -1, waiters 0");
+    expect_panic_on(&wg, add_below_zero, "negative counter",
+                    "counter -2, waiters 0");
 }
 
 static void add_past_the_end(void)
 {
-    wg_t wg = WG_INIT;
     wg_add(&wg, INT32_MAX);
     wg_add(&wg, 1);
 }
 
 static void add_far_past_the_end(void)
 {
-    wg_t wg = WG_INIT;
     wg_add(&wg, 2);
     wg_add(&wg, INT32_MAX);
 }
 
 static void try_add_past_the_end(void)
 {
-    wg_t wg = WG_INIT;
     wg_add(&wg, INT32_MAX);
     (void)!wg_try_add(&wg, 1);
 }
@@ -51,12 +51,12 @@ static void try_add_past_the_end(void)
 static void counter_overflow(void **state)
 {
     (void)state;
-    expect_panic(add_past_the_end, "counter overflow",
-                 "counter 2147483647, waiters 0");
-    expect_panic(add_far_past_the_end, "counter overflow",
-                 "counter 2, waiters 0");
-    expect_panic(try_add_past_the_end, "counter overflow",
-                 "counter 2147483647, waiters 0");
+    expect_panic_on(&wg, add_past_the_end, "counter overflow",
+                    "counter 2147483647, waiters 0");
+    expect_panic_on(&wg, add_far_past_the_end, "counter overflow",
+                    "counter 2, waiters 0");
+    expect_panic_on(&wg, try_add_past_the_end, "counter overflow",
+                    "counter 2147483647, waiters 0");
 }
 
 static const char lost[] =
@@ -113,7 +113,7 @@ static void never_initialised(void **state)
     (void)state;
     for (unsigned i = 0; i < sizeof calls / sizeof *calls; i++) {
         spoil(0, sizeof garbage, 0xa5);
-        expect_panic(calls[i], lost, numbers);
+        expect_panic_on(&garbage, calls[i], lost, numbers);
     }
 }
 
@@ -124,31 +124,35 @@ static void never_initialised_in_part(void **state)
     (void)state;
     for (size_t byte = offsetof(wg_t, word); byte < sizeof garbage; byte++) {
         spoil(byte, 1, 0x40);
-        expect_panic(add_to_garbage, lost, "counter 0, waiters 0");
-        expect_panic(try_add_to_garbage, lost, "counter 0, waiters 0");
-        expect_panic(close_garbage, lost, "counter 0, waiters 0");
+        expect_panic_on(&garbage, add_to_garbage, lost, "counter 0, waiters 0");
+        expect_panic_on(&garbage, try_add_to_garbage, lost,
+                        "counter 0, waiters 0");
+        expect_panic_on(&garbage, close_garbage, lost, "counter 0, waiters 0");
     }
     memset((void *)&garbage, 0, sizeof garbage);
     atomic_store(&garbage.state, 5);
-    expect_panic(add_to_garbage, lost, "counter 0, waiters 5");
-    expect_panic(try_add_to_garbage, lost, "counter 0, waiters 5");
+    expect_panic_on(&garbage, add_to_garbage, lost, "counter 0, waiters 5");
+    expect_panic_on(&garbage, try_add_to_garbage, lost, "counter 0, waiters 5");
     atomic_store(&garbage.state, wg_ones_(7));
-    expect_panic(done_on_garbage, lost, "counter 7, waiters 0");
+    expect_panic_on(&garbage, done_on_garbage, lost, "counter 7, waiters 0");
     atomic_store(&garbage.state, wg_ones_(-7));
-    expect_panic(wait_for_garbage, "negative counter", "counter -7, waiters 0");
-    expect_panic(try_add_to_garbage, "negative counter",
-                 "counter -7, waiters 0");
-    expect_panic(add_to_garbage, "negative counter", "counter -6, waiters 0");
+    expect_panic_on(&garbage, wait_for_garbage, "negative counter",
+                    "counter -7, waiters 0");
+    expect_panic_on(&garbage, try_add_to_garbage, "negative counter",
+                    "counter -7, waiters 0");
+    expect_panic_on(&garbage, add_to_garbage, "negative counter",
+                    "counter -6, waiters 0");
     atomic_store(&garbage.state, wg_ones_(-1));
-    expect_panic(add_to_garbage, "negative counter", "counter -1, waiters 0");
+    expect_panic_on(&garbage, add_to_garbage, "negative counter",
+                    "counter -1, waiters 0");
     /* A word that is already released lets a wait go too soon. */
     atomic_store(&garbage.state, wg_mark_(&garbage) + wg_ones_(1));
     atomic_store(&garbage.word, WG_RELEASED_);
-    expect_panic(wait_for_garbage,
-                 "reused before previous wg_wait has returned",
-                 "counter 1, waiters 1");
+    expect_panic_on(&garbage, wait_for_garbage,
+                    "reused before previous wg_wait has returned",
+                    "counter 1, waiters 1");
     atomic_store(&garbage.word, 77);
-    expect_panic(wait_for_garbage, lost, "counter 1, waiters 1");
+    expect_panic_on(&garbage, wait_for_garbage, lost, "counter 1, waiters 1");
 }
 
 /* And wg_init does not care what the memory held. */
@@ -168,46 +172,41 @@ static void initialisers_work_on_used_memory(void **state)
 
 static void add_after_close(void)
 {
-    wg_t wg = WG_INIT;
     wg_close(&wg);
     wg_add(&wg, 1);
 }
 
 static void add_to_a_closed_group(void **state)
 {
-    wg_t wg = WG_INIT;
+    wg_t open = WG_INIT;
     (void)state;
-    expect_panic(add_after_close, "wg_add on a closed group",
-                 "counter 1, waiters 0");
+    expect_panic_on(&wg, add_after_close, "wg_add on a closed group",
+                    "counter 1, waiters 0");
     /* Above 0, those who are counted may go on adding. */
-    wg_add(&wg, 1);
-    wg_close(&wg);
-    wg_add(&wg, 1);
-    wg_add(&wg, -2);
-    wg_wait(&wg);
+    wg_add(&open, 1);
+    wg_close(&open);
+    wg_add(&open, 1);
+    wg_add(&open, -2);
+    wg_wait(&open);
 }
 
 static void try_add_nothing(void)
 {
-    wg_t wg = WG_INIT;
     (void)!wg_try_add(&wg, 0);
 }
 
 static void try_add_less(void)
 {
-    wg_t wg = WG_INIT;
     (void)!wg_try_add(&wg, -1);
 }
 
 static void deadline_before_its_second(void)
 {
-    wg_t wg = WG_INIT;
     (void)!wg_wait_until(&wg, &(struct timespec){0, -1});
 }
 
 static void deadline_after_its_second(void)
 {
-    wg_t wg = WG_INIT;
     (void)!wg_wait_until(&wg, &(struct timespec){0, 1000000000});
 }
 
@@ -217,10 +216,12 @@ static void invalid_argument(void **state)
     static const char nsec[] =
         "invalid argument: tv_nsec is not in 0..999999999";
     (void)state;
-    expect_panic(try_add_nothing, delta, "counter 0, waiters 0");
-    expect_panic(try_add_less, delta, "counter 0, waiters 0");
-    expect_panic(deadline_before_its_second, nsec, "counter 0, waiters 0");
-    expect_panic(deadline_after_its_second, nsec, "counter 0, waiters 0");
+    expect_panic_on(&wg, try_add_nothing, delta, "counter 0, waiters 0");
+    expect_panic_on(&wg, try_add_less, delta, "counter 0, waiters 0");
+    expect_panic_on(&wg, deadline_before_its_second, nsec,
+                    "counter 0, waiters 0");
+    expect_panic_on(&wg, deadline_after_its_second, nsec,
+                    "counter 0, waiters 0");
 }
 
 /* ---- Where several texts fit: the first one of the manual's list ---- */
@@ -274,42 +275,47 @@ static void the_first_text_that_fits_is_written(void **state)
     /* invalid argument > copied > negative > overflow > closed > concurrently
      */
     atomic_store(&crowded.state, foreign_mark() + wg_ones_(-1) + closed + 3);
-    expect_panic(try_add_nothing_to_crowded,
-                 "invalid argument: wg_try_add of less than 1",
-                 "counter -1, waiters 3");
-    expect_panic(wait_badly_for_crowded,
-                 "invalid argument: tv_nsec is not in 0..999999999",
-                 "counter -1, waiters 3");
-    expect_panic(done_on_crowded, lost, "counter -1, waiters 3");
-    expect_panic(add_to_crowded, lost, "counter -1, waiters 3");
-    expect_panic(wait_for_crowded, lost, "counter -1, waiters 3");
-    expect_panic(try_add_much_to_crowded, lost, "counter -1, waiters 3");
+    expect_panic_on(&crowded, try_add_nothing_to_crowded,
+                    "invalid argument: wg_try_add of less than 1",
+                    "counter -1, waiters 3");
+    expect_panic_on(&crowded, wait_badly_for_crowded,
+                    "invalid argument: tv_nsec is not in 0..999999999",
+                    "counter -1, waiters 3");
+    expect_panic_on(&crowded, done_on_crowded, lost, "counter -1, waiters 3");
+    expect_panic_on(&crowded, add_to_crowded, lost, "counter -1, waiters 3");
+    expect_panic_on(&crowded, wait_for_crowded, lost, "counter -1, waiters 3");
+    expect_panic_on(&crowded, try_add_much_to_crowded, lost,
+                    "counter -1, waiters 3");
     atomic_store(&crowded.state, foreign_mark() + wg_ones_(1));
-    expect_panic(add_much_to_crowded, lost, "counter 1, waiters 0");
+    expect_panic_on(&crowded, add_much_to_crowded, lost,
+                    "counter 1, waiters 0");
     atomic_store(&crowded.state, foreign_mark() + closed);
-    expect_panic(add_to_crowded, lost, "counter 0, waiters 0");
+    expect_panic_on(&crowded, add_to_crowded, lost, "counter 0, waiters 0");
     atomic_store(&crowded.state, here + wg_ones_(-1) + closed + 3);
-    expect_panic(done_on_crowded, "negative counter", "counter -2, waiters 3");
-    expect_panic(add_to_crowded, "negative counter", "counter -1, waiters 3");
-    expect_panic(try_add_much_to_crowded, "negative counter",
-                 "counter -1, waiters 3");
+    expect_panic_on(&crowded, done_on_crowded, "negative counter",
+                    "counter -2, waiters 3");
+    expect_panic_on(&crowded, add_to_crowded, "negative counter",
+                    "counter -1, waiters 3");
+    expect_panic_on(&crowded, try_add_much_to_crowded, "negative counter",
+                    "counter -1, waiters 3");
     atomic_store(&crowded.state, here + wg_ones_(1) + closed + 3);
-    expect_panic(add_much_to_crowded, "counter overflow",
-                 "counter 1, waiters 3");
+    expect_panic_on(&crowded, add_much_to_crowded, "counter overflow",
+                    "counter 1, waiters 3");
     assert_false(wg_try_add(&crowded, INT32_MAX)); /* closed: no complaint */
     atomic_store(&crowded.state, here + closed + 3);
-    expect_panic(add_to_crowded, "wg_add on a closed group",
-                 "counter 1, waiters 3");
+    expect_panic_on(&crowded, add_to_crowded, "wg_add on a closed group",
+                    "counter 1, waiters 3");
     atomic_store(&crowded.state, here + 3);
-    expect_panic(add_to_crowded, "wg_add called concurrently with wg_wait",
-                 "counter 1, waiters 3");
+    expect_panic_on(&crowded, add_to_crowded,
+                    "wg_add called concurrently with wg_wait",
+                    "counter 1, waiters 3");
     atomic_store(&crowded.state, foreign_mark() + wg_ones_(1) + WG_WAITERS_);
-    expect_panic(wait_for_crowded, lost, "counter 1, waiters 1048575");
+    expect_panic_on(&crowded, wait_for_crowded, lost,
+                    "counter 1, waiters 1048575");
 }
 
 static void wait_beside_as_many_as_there_may_be(void)
 {
-    wg_t wg = WG_INIT;
     wg_add(&wg, 1);
     wg.state |= 0xfffff;
     wg_wait(&wg);
@@ -318,8 +324,8 @@ static void wait_beside_as_many_as_there_may_be(void)
 static void too_many_waiters(void **state)
 {
     (void)state;
-    expect_panic(wait_beside_as_many_as_there_may_be, "too many waiters",
-                 "counter 1, waiters 1048575");
+    expect_panic_on(&wg, wait_beside_as_many_as_there_may_be,
+                    "too many waiters", "counter 1, waiters 1048575");
 }
 
 static void misuse_as_a_cancelled_thread(void)
@@ -331,8 +337,8 @@ static void misuse_as_a_cancelled_thread(void)
 static void panic_outruns_a_pending_cancellation(void **state)
 {
     (void)state;
-    expect_panic(misuse_as_a_cancelled_thread, "negative counter",
-                 "counter -1, waiters 0");
+    expect_panic_on(&wg, misuse_as_a_cancelled_thread, "negative counter",
+                    "counter -1, waiters 0");
 }
 
 int main(void)
