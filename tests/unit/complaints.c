@@ -451,12 +451,12 @@ static void wait_until_2_s(void)
 
 static void try_add_one(void)
 {
-    (void)!wg_try_add(&wg, 1);
+    result = wg_try_add(&wg, 1);
 }
 
 static void go(void)
 {
-    (void)!wg_go(&wg, NULL, NULL);
+    result = wg_go(&wg, NULL, NULL);
 }
 
 static struct state found; /* when it wakes up, together with this word */
@@ -521,7 +521,9 @@ static void a_nap_finds_what_has_become_of_the_group(void **state)
         expect_line("counter overflow", "counter 2147483647, waiters 0", try);
         set_up(three_leave, 2, find_it);
         found = (struct state){HERE, 0, true, 2};
+        result = 4711;
         assert_string_equal(line_of(try), ""); /* closed meanwhile */
+        assert_int_equal(result, i == 0 ? false : ECANCELED);
         assert_int_equal(script.waits, 1);
         assert_true(atomic_load(&wg.state) == bits_of(found));
     }

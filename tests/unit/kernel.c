@@ -20,10 +20,27 @@ static struct {
     bool fail_wakes;        /* wakes are done, and reported as failed */
     bool spoil_errno;       /* as C allows the clock to do */
     bool raw_clock;         /* asks the kernel, as on machines without vDSO */
+    void (*in_wait)(void);  /* plays the others, before each wait */
+    /* With what the last wait came. */
+    void *word;
+    uint32_t expected, bits;
+    bool timed;
+    struct timespec until;
 } kernel;
 
 long __real_syscall(long number, ...);
 long __wrap_syscall(long number, ...);
+
+static void note_and_play(const long *a)
+{
+    kernel.word = (void *)a[0];
+    kernel.expected = (uint32_t)a[2];
+    kernel.timed = a[3] != 0;
+    if (kernel.timed)
+        kernel.until = *(const struct timespec *)a[3];
+    kernel.bits = (uint32_t)a[5];
+    kernel.in_wait();
+}
 
 long __wrap_syscall(long number, ...)
 {
@@ -37,6 +54,8 @@ long __wrap_syscall(long number, ...)
     if (number == SYS_futex && a[1] == (WAIT_BITSET | PRIVATE)) {
         const int error = atomic_exchange(&kernel.fail_wait, 0);
         kernel.waits++;
+        if (kernel.in_wait != NULL)
+            note_and_play(a);
         if (error != 0) {
             errno = error;
             return -1;
@@ -204,6 +223,72 @@ static void errno_is_kept_by_every_call(void **state)
     assert_int_equal(errno, 4711);
 }
 
+/* A waiter that was left inside, made by hand, leaves while somebody naps. */
+static wg_t nobodys = WG_INIT;
+
+static void leave(void)
+{
+    atomic_store(&nobodys.word, WG_AWAKE_);
+    atomic_fetch_sub(&nobodys.state, 1);
+}
+
+static void errno_is_kept_by_naps_and_by_waits_that_end_in_time(void **state)
+{
+    (void)state;
+    memset(&kernel, 0, sizeof kernel);
+    kernel.spoil_errno = true;
+    for (int in_vain = 0; in_vain < 2; in_vain++) {
+        wg_add(&nobodys, 1);
+        atomic_fetch_add(&nobodys.state, 1);
+        assert_true(wg_done(&nobodys));
+        kernel.waits = 0;
+        kernel.in_wait = leave;
+        kernel.fail_wait =
+            in_vain ? ETIMEDOUT : 0; /* EAGAIN, from the kernel */
+        errno = 4711;
+        assert_true(wg_try_add(&nobodys, 1));
+        assert_int_equal(errno, 4711);
+        assert_int_equal(kernel.waits, 1);
+        assert_true(wg_done(&nobodys));
+    }
+}
+
+static void release_nobodys(void)
+{
+    wg_done(&nobodys);
+}
+
+static void the_kernel_is_told_the_deadline_to_the_nanosecond(void **state)
+{
+    static const struct timespec deadlines[] = {
+        {INT32_MAX, 0}, {INT32_MAX, 999999999}, {2000000000, 1}};
+    (void)state;
+    if (sizeof(long) < 8)
+        skip(); /* there are two calls, then */
+    memset(&kernel, 0, sizeof kernel);
+    kernel.in_wait = release_nobodys;
+    for (int i = 0; i < 3; i++) {
+        wg_add(&nobodys, 1);
+        errno = 4711;
+        assert_true(wg_wait_until(&nobodys, &deadlines[i]));
+        assert_int_equal(errno, 4711);
+        assert_int_equal(kernel.waits, i + 1);
+        assert_true(kernel.timed);
+        assert_int_equal(kernel.until.tv_sec, deadlines[i].tv_sec);
+        assert_int_equal(kernel.until.tv_nsec, deadlines[i].tv_nsec);
+        assert_ptr_equal(kernel.word, &nobodys.word);
+        assert_int_equal(kernel.expected, WG_ASLEEP_);
+        assert_true(kernel.bits == UINT32_MAX);
+    }
+    wg_add(&nobodys, 1);
+    assert_true(wg_wait_for(&nobodys, INT64_MAX)); /* which is no limit */
+    assert_false(kernel.timed);
+    wg_add(&nobodys, 1);
+    wg_wait(&nobodys);
+    assert_false(kernel.timed);
+    assert_int_equal(kernel.waits, 5);
+}
+
 static void wait_that_fails(int error)
 {
     wg_t wg = WG_INIT;
@@ -234,6 +319,7 @@ static void a_refused_wait_is_fatal(void **state)
     static const char text[] =
         "futex wait failed: EFAULT, EINVAL, ENOSYS or EPERM";
     (void)state;
+    memset(&kernel, 0, sizeof kernel);
     expect_panic(wait_EFAULT, text, "counter 1, waiters 1");
     expect_panic(wait_EINVAL, text, "counter 1, waiters 1");
     expect_panic(wait_ENOSYS, text, "counter 1, waiters 1");
@@ -282,7 +368,7 @@ static void a_refused_clock_is_fatal(void **state)
 
 static void any_other_error_means_look_again(void **state)
 {
-    static const int errors[] = {EAGAIN, EINTR, ENOMEM, EIO};
+    static const int errors[] = {EAGAIN, EINTR, ENOMEM, EIO, ETIMEDOUT};
     (void)state;
     for (unsigned i = 0; i < sizeof errors / sizeof *errors; i++) {
         wg_t wg = WG_INIT;
@@ -306,6 +392,8 @@ int main(void)
         TEST(a_timed_wait_reads_the_clock_once),
         TEST(a_timeout_costs_one_needless_wake),
         TEST(errno_is_kept_by_every_call),
+        TEST(errno_is_kept_by_naps_and_by_waits_that_end_in_time),
+        TEST(the_kernel_is_told_the_deadline_to_the_nanosecond),
         TEST(a_refused_wait_is_fatal),
         TEST(a_refused_clock_is_fatal),
         TEST(any_other_error_means_look_again),

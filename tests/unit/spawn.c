@@ -1,8 +1,11 @@
 /* wg_go: what it counts, what it returns when it cannot, what it frees. The
-   program is linked so that pthread_create and malloc can be made to fail. */
+   program is linked so that the system's part can be watched, and made to fail,
+   while others come. */
+#define _GNU_SOURCE
 #include "check.h"
 #include "wg.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -10,8 +13,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int fail_create; /* an errno value for pthread_create */
-static bool fail_malloc;
+static struct {
+    atomic_int mallocs, frees, creates; /* that have succeeded */
+    bool fail_malloc;
+    int fail_create;         /* an errno value */
+    void (*meanwhile)(void); /* before either fails */
+} its;
 
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
                           void *(*run)(void *), void *arg);
@@ -19,17 +26,36 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
                           void *(*run)(void *), void *arg);
 void *__real_malloc(size_t size);
 void *__wrap_malloc(size_t size);
+void __real_free(void *memory);
+void __wrap_free(void *memory);
 
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr,
                           void *(*run)(void *), void *arg)
 {
-    return fail_create ? fail_create
-                       : __real_pthread_create(thread, attr, run, arg);
+    if (its.fail_create != 0) {
+        if (its.meanwhile != NULL)
+            its.meanwhile();
+        return its.fail_create;
+    }
+    its.creates++;
+    return __real_pthread_create(thread, attr, run, arg);
 }
 
 void *__wrap_malloc(size_t size)
 {
-    return fail_malloc ? NULL : __real_malloc(size);
+    if (its.fail_malloc) {
+        if (its.meanwhile != NULL)
+            its.meanwhile();
+        return NULL;
+    }
+    its.mallocs++;
+    return __real_malloc(size);
+}
+
+void __wrap_free(void *memory)
+{
+    its.frees += memory != NULL;
+    __real_free(memory);
 }
 
 static wg_t wg = WG_INIT;
@@ -86,39 +112,204 @@ static void a_worker_may_start_workers(void **state)
     assert_true(plain[0] == 1 && plain[1] == 1);
 }
 
-static void a_failed_spawn_leaves_the_count_as_it_was(void **state)
+struct found {
+    wg_t *group;
+    void *arg;
+    pthread_t thread;
+    pthread_attr_t attributes;
+    int count;
+};
+
+static void look_around(void *arg)
+{
+    struct found *found = arg;
+    found->arg = arg;
+    found->thread = pthread_self();
+    found->count = wg_count(found->group);
+    if (pthread_getattr_np(pthread_self(), &found->attributes) != 0)
+        abort();
+}
+
+static void fn_runs_in_a_new_detached_thread_of_the_default_kind(void **state)
 {
     (void)state;
-    memset(plain, 0, sizeof plain);
-    for (int counted = 0; counted < 2; counted++) {
-        fail_create = EAGAIN;
-        assert_int_equal(wg_go(&wg, return_normally, plain), EAGAIN);
-        fail_create = ENOMEM;
-        assert_int_equal(wg_go(&wg, return_normally, plain), ENOMEM);
-        fail_create = 0;
-        fail_malloc = true;
-        const int error = wg_go(&wg, return_normally, plain);
-        fail_malloc = false;
-        assert_int_equal(error, ENOMEM);
-        assert_int_equal(wg_count(&wg), counted);
-        wg_add(&wg, 1);
+    for (int shared = 0; shared < 2; shared++) {
+        wg_t group;
+        struct found found = {&group, NULL, pthread_self(), {{0}}, 0};
+        pthread_attr_t defaults;
+        size_t size, default_size;
+        int detached = 0;
+        memset((void *)&its, 0, sizeof its);
+        (shared ? wg_init_shared : wg_init)(&group);
+        wg_add(&group, 6);
+        assert_int_equal(wg_go(&group, look_around, &found), 0);
+        wg_add(&group, -6);
+        wg_wait(&group);
+        assert_int_equal(its.creates, 1);
+        assert_ptr_equal(found.arg, &found);
+        assert_in_range(found.count, 1, 7);
+        assert_false(pthread_equal(found.thread, pthread_self()));
+        pthread_attr_getdetachstate(&found.attributes, &detached);
+        assert_int_equal(detached, PTHREAD_CREATE_DETACHED);
+        assert_int_equal(pthread_getattr_default_np(&defaults), 0);
+        pthread_attr_getstacksize(&defaults, &default_size);
+        pthread_attr_getstacksize(&found.attributes, &size);
+        assert_true(size >= default_size);
+        pthread_attr_destroy(&found.attributes);
+        pthread_attr_destroy(&defaults);
+        /* It is counted down by now, and was to free what it was given. */
+        UNTIL(its.frees == 1);
+        assert_int_equal(its.mallocs, 1);
+        assert_true(wg_is_shared_(atomic_load(&group.state)) == shared);
+        assert_true(STATE(&group) == 0);
     }
-    wg_add(&wg, -2);
+}
+
+/* The ways in which wg_go can fail for want of a thread or memory. */
+static const int errors[] = {EAGAIN, ENOMEM, EPERM, EINVAL, 4711, 0};
+enum { WAYS = sizeof errors / sizeof *errors };
+
+/* Calls it, to fail in that way, and fails unless it does, and no more. */
+static void go_and_fail(wg_t *group, int way)
+{
+    memset(plain, 0, sizeof plain);
+    its.mallocs = its.frees = 0;
+    its.fail_create = errors[way];
+    its.fail_malloc = errors[way] == 0;
+    const int error = wg_go(group, return_normally, plain);
+    its.fail_create = 0;
+    its.fail_malloc = false;
+    assert_int_equal(error, errors[way] != 0 ? errors[way] : ENOMEM);
+    assert_int_equal(its.mallocs, errors[way] != 0);
+    assert_int_equal(its.frees, its.mallocs);
     assert_int_equal(plain[0], 0);
-    assert_true(STATE(&wg) == 0);
+}
+
+static void a_failed_spawn_leaves_all_as_it_was(void **state)
+{
+    static const int counts[] = {0, 1, 2, INT32_MAX - 1};
+    (void)state;
+    memset((void *)&its, 0, sizeof its);
+    for (int i = 0; i < 2 * 4 * WAYS; i++) {
+        wg_t group, before;
+        (i % 2 ? wg_init_shared : wg_init)(&group);
+        wg_add(&group, 1); /* used already */
+        wg_done(&group);
+        wg_add(&group, counts[i / 2 % 4]);
+        memcpy((void *)&before, &group, sizeof before);
+        go_and_fail(&group, i / 2 / 4);
+        assert_memory_equal(&group, &before, sizeof before);
+    }
+}
+
+static void *waiter(void *group)
+{
+    wg_wait(group);
+    return NULL;
+}
+
+static pthread_t came;
+
+/* While wg_go has it counted, the counter is above 0: a waiter may come. */
+static void a_waiter_comes(void)
+{
+    assert_int_equal(__real_pthread_create(&came, NULL, waiter, &wg), 0);
+    UNTIL(WAITERS(&wg) == 1);
+}
+
+static void a_failed_spawn_releases_who_has_come_to_wait(void **state)
+{
+    (void)state;
+    memset((void *)&its, 0, sizeof its);
+    its.meanwhile = a_waiter_comes;
+    for (int i = 0; i < WAYS; i++) {
+        go_and_fail(&wg, i);
+        join(came);
+        assert_true(STATE(&wg) == 0);
+        /* But not before the others are done, too. */
+        wg_add(&wg, 1);
+        go_and_fail(&wg, i);
+        assert_true(STATE(&wg) >> 32 == 1 && WAITERS(&wg) == 1);
+        wg_done(&wg);
+        join(came);
+        assert_true(STATE(&wg) == 0);
+    }
+}
+
+static void it_is_closed(void)
+{
+    wg_close(&wg);
+}
+
+static void a_failed_spawn_counts_down_what_was_closed_meanwhile(void **state)
+{
+    (void)state;
+    memset((void *)&its, 0, sizeof its);
+    its.meanwhile = it_is_closed;
+    for (int i = 0; i < WAYS; i++) {
+        go_and_fail(&wg, i);
+        assert_true(STATE(&wg) == (uint64_t)1 << 31);
+        assert_int_equal(wg_go(&wg, return_normally, plain), ECANCELED);
+        wg_init(&wg);
+    }
 }
 
 static void a_closed_group_starts_nothing(void **state)
 {
-    wg_t closed = WG_INIT;
     (void)state;
-    memset(plain, 0, sizeof plain);
-    wg_add(&closed, 1);
-    wg_close(&closed);
-    assert_int_equal(wg_go(&closed, return_normally, plain), ECANCELED);
-    wg_done(&closed);
-    assert_int_equal(wg_go(&closed, return_normally, plain), ECANCELED);
-    assert_int_equal(plain[0], 0);
+    for (int i = 0; i < 2 * 3; i++) {
+        wg_t closed, before;
+        memset(plain, 0, sizeof plain);
+        memset((void *)&its, 0, sizeof its);
+        (i % 2 ? wg_init_shared : wg_init)(&closed);
+        if (i / 2 > 0)
+            wg_add(&closed, 1);
+        wg_close(&closed);
+        if (i / 2 > 1)
+            wg_done(&closed);
+        memcpy((void *)&before, &closed, sizeof before);
+        assert_int_equal(wg_go(&closed, return_normally, plain), ECANCELED);
+        assert_memory_equal(&closed, &before, sizeof before);
+        assert_int_equal(its.creates + its.mallocs + its.frees, 0);
+        assert_int_equal(plain[0], 0);
+    }
+}
+
+/* The first add of a group may be this one. */
+static wg_t fresh, copy_of_fresh;
+
+static void go_then_count_down_a_copy(void)
+{
+    its.fail_create = EAGAIN;
+    (void)!wg_go(&fresh, return_normally, plain);
+    memcpy((void *)&copy_of_fresh, &fresh, sizeof fresh);
+    wg_done(&copy_of_fresh);
+}
+
+static void try_add_then_go_on_a_copy(void)
+{
+    (void)!wg_try_add(&fresh, 3);
+    memcpy((void *)&copy_of_fresh, &fresh, sizeof fresh);
+    (void)!wg_go(&copy_of_fresh, return_normally, plain);
+}
+
+static void go_where_no_more_can_be_counted(void)
+{
+    wg_add(&fresh, INT32_MAX);
+    (void)!wg_go(&fresh, return_normally, plain);
+}
+
+static void misuse_is_found_by_wg_go_and_after_it(void **state)
+{
+    static const char lost[] =
+        "copied or moved after first use, or never initialised";
+    (void)state;
+    expect_panic_on(&copy_of_fresh, go_then_count_down_a_copy, lost,
+                    "counter 0, waiters 0");
+    expect_panic_on(&copy_of_fresh, try_add_then_go_on_a_copy, lost,
+                    "counter 3, waiters 0");
+    expect_panic_on(&fresh, go_where_no_more_can_be_counted, "counter overflow",
+                    "counter 2147483647, waiters 0");
 }
 
 /* Go's TestIssue76126: the worker that dies takes the process with it, before
@@ -155,8 +346,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(every_end_of_the_thread_counts_down),
         TEST(a_worker_may_start_workers),
-        TEST(a_failed_spawn_leaves_the_count_as_it_was),
+        TEST(fn_runs_in_a_new_detached_thread_of_the_default_kind),
+        TEST(a_failed_spawn_leaves_all_as_it_was),
+        TEST(a_failed_spawn_releases_who_has_come_to_wait),
+        TEST(a_failed_spawn_counts_down_what_was_closed_meanwhile),
         TEST(a_closed_group_starts_nothing),
+        TEST(misuse_is_found_by_wg_go_and_after_it),
         TEST(an_aborting_worker_releases_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
