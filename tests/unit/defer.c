@@ -69,6 +69,18 @@ static void the_group_is_evaluated_once_and_at_the_declaration(void **state)
     wg_done(&groups[1]);
 }
 
+static void leave_once_too_often(void)
+{
+    WG_DEFER_DONE(&wg);
+}
+
+static void a_scope_too_many_is_misuse(void **state)
+{
+    (void)state;
+    expect_panic_on(&wg, leave_once_too_often, "negative counter",
+                    "counter -1, waiters 0");
+}
+
 static void *exit_within(void *arg)
 {
     WG_DEFER_DONE(&wg);
@@ -100,6 +112,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(every_way_out_of_the_scope_counts_down),
         TEST(the_group_is_evaluated_once_and_at_the_declaration),
+        TEST(a_scope_too_many_is_misuse),
         TEST(the_end_of_the_thread_counts_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

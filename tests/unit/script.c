@@ -15,7 +15,9 @@ int script_wait(void *word, uint32_t expected, int64_t deadline_ns, bool shared)
     script.deadline_ns = deadline_ns;
     script.shared = shared;
     if (script.on_wait == NULL)
-        fail_msg("it waits, and nobody is there to release it");
+        fail_msg("it sleeps, and nobody is there to wake it");
+    if (script.waits > 10000)
+        fail_msg("it sleeps again and again");
     return script.on_wait();
 }
 

@@ -210,11 +210,13 @@ static void *waiter(void *group)
 
 static pthread_t came;
 
-/* While wg_go has it counted, the counter is above 0: a waiter may come. */
 static void a_waiter_comes(void)
 {
+    const bool has_to_wait = wg_count(&wg) > 0;
+    assert_true(has_to_wait || its.fail_malloc); /* before a thread is there */
     assert_int_equal(__real_pthread_create(&came, NULL, waiter, &wg), 0);
-    UNTIL(WAITERS(&wg) == 1);
+    if (has_to_wait)
+        UNTIL(WAITERS(&wg) == 1);
 }
 
 static void a_failed_spawn_releases_who_has_come_to_wait(void **state)
@@ -270,7 +272,8 @@ static void a_closed_group_starts_nothing(void **state)
         memcpy((void *)&before, &closed, sizeof before);
         assert_int_equal(wg_go(&closed, return_normally, plain), ECANCELED);
         assert_memory_equal(&closed, &before, sizeof before);
-        assert_int_equal(its.creates + its.mallocs + its.frees, 0);
+        assert_int_equal(its.creates, 0);
+        assert_int_equal(its.frees, its.mallocs);
         assert_int_equal(plain[0], 0);
     }
 }
