@@ -16,10 +16,10 @@ static const uint64_t closed_bit = (uint64_t)1 << 31;
 
 /* ---- The states ---- */
 
-enum mark { NONE, HERE, SHARED, ELSEWHERE, EVEN };
-
 struct state {
-    enum mark mark;
+    /* NONE and GARBAGE have no mark, but the second has a byte that never is
+       what it is there. */
+    enum { NONE, GARBAGE, HERE, SHARED, ELSEWHERE, EVEN, MARKS } mark;
     int64_t counter; /* an int32_t, but for sums */
     bool closed;
     uint32_t waiters;
@@ -27,14 +27,19 @@ struct state {
 
 static wg_t wg;
 
-/* In which bit the mark of another address is another one: each in its turn. */
-static int other_bit = 21;
+/* Each bit in turn in which the mark of another address may be another, and
+   each byte in which garbage can be told: the word's last, and what is always
+   0. */
+static int other_bit = 21, garbage_byte = 11;
 
 static uint64_t bits_of(struct state state)
 {
-    const uint64_t marks[] = {0, wg_mark_(&wg), WG_MARK_SHARED_,
-                              wg_mark_(&wg) ^ (uint64_t)1 << other_bit,
-                              6 << 20};
+    const uint64_t marks[MARKS] = {0,
+                                   0,
+                                   wg_mark_(&wg),
+                                   WG_MARK_SHARED_,
+                                   wg_mark_(&wg) ^ (uint64_t)1 << other_bit,
+                                   6 << 20};
     return ((uint64_t)state.counter << 32) | (state.closed ? closed_bit : 0) |
            marks[state.mark] | state.waiters;
 }
@@ -167,14 +172,22 @@ static bool is_leaving(struct state state)
     return state.counter == 0 && state.waiters > 0;
 }
 
+static bool counts_down(void)
+{
+    return call.of == DONE || (call.of == ADD && call.argument < 0);
+}
+
 static bool is_lost(struct state state)
 {
-    if (state.mark != NONE)
-        return state.mark == ELSEWHERE || state.mark == EVEN;
-    /* Without a first add, there is nothing to wait for or to count down. */
-    return is_leaving(state) ||
-           (state.counter > 0 &&
-            (call.of == DONE || (call.of == ADD && call.argument < 0)));
+    if (state.mark == HERE || state.mark == SHARED)
+        return false;
+    if (state.mark == ELSEWHERE || state.mark == EVEN)
+        return true;
+    /* Without a first add, there is nothing to count down. No such call may
+       look at the rest, as that may be gone. */
+    if (counts_down())
+        return state.counter > 0;
+    return state.mark == GARBAGE || is_leaving(state);
 }
 
 /* The first complaint that fits, NULL if none does; and sets *seen. */
@@ -223,8 +236,9 @@ static struct state before;
 
 static const char *in_words(void)
 {
-    static const char *const marks[] = {"no mark", "its mark", "shared",
-                                        "another's mark", "an even mark"};
+    static const char *const marks[MARKS] = {"no mark",        "garbage",
+                                             "its mark",       "shared",
+                                             "another's mark", "an even mark"};
     static char words[128];
     snprintf(words, sizeof words, "%s at %d%s, %u waiters, word %u, %s",
              call.name, (int)before.counter, before.closed ? " (closed)" : "",
@@ -233,12 +247,21 @@ static const char *in_words(void)
     return words;
 }
 
-/* The group was found so: fails unless it is. */
+static void make_group(wg_t *group, struct state state, uint32_t word)
+{
+    memset((void *)group, 0, sizeof *group);
+    atomic_store(&group->state, bits_of(state));
+    atomic_store(&group->word, word);
+    if (state.mark == GARBAGE)
+        ((char *)group)[garbage_byte] = 0x40;
+}
+
+/* Fails unless all 16 bytes are so. */
 static void expect_group(struct state state, uint32_t word)
 {
-    if (atomic_load(&wg.state) != bits_of(state) ||
-        atomic_load(&wg.word) != word || !wg_is_clean_(&wg) ||
-        atomic_load(&wg.race) != 0)
+    wg_t expected;
+    make_group(&expected, state, word);
+    if (memcmp(&wg, &expected, sizeof wg) != 0)
         fail_msg("%s: the state is 0x%llx and the word %u, expected 0x%llx, %u",
                  in_words(), (unsigned long long)atomic_load(&wg.state),
                  (unsigned)atomic_load(&wg.word),
@@ -367,12 +390,11 @@ static void try_once(uint32_t word)
                  "wg: %s (wg %p, counter %d, waiters %u)\n", text, (void *)&wg,
                  (int)seen.counter, seen.waiters);
     other_bit = other_bit < 30 ? other_bit + 1 : 21;
+    garbage_byte = garbage_byte < 15 ? garbage_byte + 1 : 11;
     script_reset();
     script.now_ns = now;
     script.on_wait = is_leaving(before) ? leave : release;
-    memset((void *)&wg, 0, sizeof wg);
-    atomic_store(&wg.state, bits_of(before));
-    atomic_store(&wg.word, word);
+    make_group(&wg, before, word);
     result = 0;
     errno = 4711;
     const char *const line = line_of(make_the_call);
@@ -401,18 +423,15 @@ static void try_each_state(void)
         COUNTERS = sizeof counters / sizeof *counters,
         WAITERS = sizeof waiters / sizeof *waiters
     };
-    for (unsigned i = 0; i < 5 * 2 * COUNTERS * WAITERS; i++) {
-        before.mark = (enum mark)(i % 5);
-        before.closed = i / 5 % 2 != 0;
-        before.counter = counters[i / 10 % COUNTERS];
-        before.waiters = waiters[i / 10 / COUNTERS];
+    for (unsigned i = 0; i < MARKS * 2 * COUNTERS * WAITERS; i++) {
+        unsigned rest = i;
+        before.mark = rest % MARKS, rest /= MARKS;
+        before.closed = rest % 2, rest /= 2;
+        before.counter = counters[rest % COUNTERS], rest /= COUNTERS;
+        before.waiters = waiters[rest];
         /* Two sums below 0 that no int can hold: what then? */
         if (before.counter < 0 && call.of <= DONE &&
             before.counter + call.argument < INT32_MIN)
-            continue;
-        /* Garbage, to a call that may not look any closer. */
-        if (before.mark == NONE && is_leaving(before) && call.of <= DONE &&
-            call.argument < 0)
             continue;
         if (is_leaving(before)) {
             try_it(2);
@@ -449,9 +468,7 @@ static void set_up(struct state state, uint32_t word, int (*on_wait)(void))
 {
     script_reset();
     script.on_wait = on_wait;
-    memset((void *)&wg, 0, sizeof wg);
-    atomic_store(&wg.state, bits_of(state));
-    atomic_store(&wg.word, word);
+    make_group(&wg, state, word);
 }
 
 static const struct state three_wait_for_two = {HERE, 2, false, 3};
