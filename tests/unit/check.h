@@ -48,8 +48,9 @@ void join(pthread_t thread);
      ~(uint64_t)WG_MARK_)
 #define WAITERS(wg) (STATE(wg) & WG_WAITERS_)
 
-/* Runs misuse in a child process and fails unless it makes exactly one write, of
-   the line "wg: <text> (wg <its address>, <numbers>)", and dies by SIGABRT. */
+/* Runs misuse in a child process and fails unless it makes exactly one write,
+   of the line "wg: <text> (wg <its address>, <numbers>)", and dies by SIGABRT.
+ */
 void expect_panic_on(const void *wg, void (*misuse)(void), const char *text,
                      const char *numbers);
 
