@@ -33,6 +33,8 @@ void script_wake(void *word, bool shared)
 int64_t script_now_ns(void)
 {
     script.clocks++;
+    if (script.on_clock != NULL)
+        script.on_clock();
     return script.now_ns;
 }
 

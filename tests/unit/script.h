@@ -20,6 +20,7 @@ struct script {
     int64_t now_ns;       /* the clock stands still */
     int (*on_wait)(void); /* plays the others, and returns the answer */
     void (*on_wake)(void);
+    void (*on_clock)(void);
     void (*on_pause)(void);
 };
 extern struct script script;

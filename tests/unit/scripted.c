@@ -304,6 +304,27 @@ static void when_the_counter_is_at_0_it_awaits_the_release(void **state)
     }
 }
 
+static void release_meanwhile(void)
+{
+    (void)release();
+}
+
+/* To read the clock takes time, in which the counter may reach 0: as the wait
+   has not begun until it is registered, nobody releases it then. */
+static void a_round_may_end_while_the_clock_is_read(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2 * 3; i++) {
+        set_up(2, 0, 0);
+        script.on_clock = release_meanwhile;
+        assert_true(wait_1_of_4_ways(i / 2));
+        assert_int_equal(script.waits + script.wakes, 0);
+        assert_int_equal(script.clocks, 1);
+        assert_true(STATE(&wg) == 0);
+        assert_int_equal(atomic_load(&wg.word), 0);
+    }
+}
+
 /* ---- Wakes ---- */
 
 static void a_release_wakes_once_and_only_if_somebody_sleeps(void **state)
@@ -479,6 +500,7 @@ int main(void)
         TEST(any_number_above_0_says_that_time_is_up),
         TEST(without_a_deadline_time_is_never_up),
         TEST(when_the_counter_is_at_0_it_awaits_the_release),
+        TEST(a_round_may_end_while_the_clock_is_read),
         TEST(a_release_wakes_once_and_only_if_somebody_sleeps),
         TEST(whoever_wakes_touches_the_group_no_more),
         TEST(try_add_naps_until_the_waiters_have_left),
