@@ -569,6 +569,25 @@ static void a_nap_finds_what_has_become_of_the_group(void **state)
     }
 }
 
+static void count_two_down(void)
+{
+    wg_add(&wg, -2);
+}
+
+/* A waiter of version 1 leaves something there, and would not hear of it. */
+static void a_release_finds_garbage_beside_the_waiters(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2 * 3; i++) {
+        const struct state shared = {SHARED, 2, false, 3};
+        set_up(i % 2 ? shared : three_wait_for_two, 1, NULL);
+        wg.spare[i / 2] = 1;
+        expect_line(lost, "counter 2, waiters 3", count_two_down);
+        assert_int_equal(script.wakes, 0);
+        assert_int_equal(atomic_load(&wg.word), 1);
+    }
+}
+
 /* ---- A system that refuses ---- */
 
 static const int refusals[] = {-1, -2, -4711, INT32_MIN};
@@ -646,6 +665,7 @@ int main(void)
         TEST(each_call_in_each_state_does_what_the_manual_says),
         TEST(a_released_wait_finds_what_has_become_of_the_group),
         TEST(a_nap_finds_what_has_become_of_the_group),
+        TEST(a_release_finds_garbage_beside_the_waiters),
         TEST(a_refused_sleep_is_fatal_to_whoever_asks),
         TEST(a_refused_clock_is_fatal_to_whoever_asks),
         TEST(what_is_wrong_with_the_group_is_said_before_that),
