@@ -1006,6 +1006,15 @@ static inline void wg_check_(wg_t *wg, uint64_t state)
         wg_panic_(wg, "negative counter", state);
 }
 
+/* Panics as the system refuses something; or, as that is said first, because of
+   what is wrong with the group itself. */
+WG_COLD_ __attribute__((noreturn)) void
+wg_panic_refused_(wg_t *wg, const char *text)
+{
+    wg_check_(wg, wg_load_(&wg->state, relaxed)); /* for the text */
+    wg_panic_now_(wg, text);
+}
+
 /* What a futex call is given. A cast of &wg->word would drop _Atomic. */
 static inline void *wg_address_(wg_t *wg)
 {
@@ -1016,12 +1025,8 @@ static inline void *wg_address_(wg_t *wg)
 static inline int64_t wg_now_(wg_t *wg)
 {
     const int64_t now = wg_now_ns_();
-    if (now < 0) {
-        /* What is wrong with the group itself is said first. Relaxed: as in
-           wg_panic_now_. */
-        wg_check_(wg, wg_load_(&wg->state, relaxed));
-        wg_panic_now_(wg, "clock failed: CLOCK_MONOTONIC cannot be read");
-    }
+    if (now < 0)
+        wg_panic_refused_(wg, "clock failed: CLOCK_MONOTONIC cannot be read");
     return now;
 }
 
@@ -1032,7 +1037,8 @@ static inline bool wg_sleep_(wg_t *wg, uint32_t expected, int64_t deadline_ns,
     const int result =
         wg_futex_wait_(wg_address_(wg), expected, deadline_ns, shared);
     if (result < 0)
-        wg_panic_now_(wg, "futex wait failed: EFAULT, EINVAL, ENOSYS or EPERM");
+        wg_panic_refused_(wg,
+                          "futex wait failed: EFAULT, EINVAL, ENOSYS or EPERM");
     return result > 0 && deadline_ns != INT64_MAX;
 }
 
@@ -1076,7 +1082,8 @@ WG_COLD_ bool wg_add_slow_(wg_t *wg, int delta, uint64_t old)
            safe to look at the rest of the object. */
         const bool is_new = delta > 0 ? wg_is_unmarked_(wg, old)
                                       : (old & WG_MARK_) == 0 &&
-                                            wg_counter_(old) <= 0;
+                                            wg_counter_(old) <= 0 &&
+                                            wg_waiters_(old) == 0;
         if (!is_new)
             wg_panic_copied_(wg, old);
     }

@@ -49,7 +49,8 @@ static bool is_copied(const struct group *g, bool is_done)
     const bool moved = !g->shared && g->home != NULL && g->home != g;
     const bool unused = !g->shared && g->home == NULL;
     return moved || g->bad_mark ||
-           (is_done ? unused && g->counter > 0 : g->bad_rest);
+           (is_done ? unused && (g->counter > 0 || g->waiters > 0)
+                    : g->bad_rest);
 }
 
 /* "Where several texts fit, the one that stands first above is written": what
@@ -210,8 +211,9 @@ struct answer model_call(struct group *g, enum call call, int64_t a, int64_t b,
 struct answer model_wake(struct group *g, enum call call, int64_t a, int64_t b,
                          int64_t now, int64_t deadline, enum end end)
 {
+    struct answer answer;
     if (end == REFUSED)
-        return aborts(g, FUTEX, g->counter);
+        return is_broken(g, &answer) ? answer : aborts(g, FUTEX, g->counter);
     if (call == TRY_ADD || call == GO) /* the nap is over */
         return model_call(g, call, a, b, now);
     if (!g->released && (end == WOKEN || deadline == INT64_MAX))

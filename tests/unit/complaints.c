@@ -186,7 +186,7 @@ static bool is_lost(struct state state)
     /* Without a first add, there is nothing to count down. No such call may
        look at the rest, as that may be gone. */
     if (counts_down())
-        return state.counter > 0;
+        return state.counter > 0 || state.waiters > 0;
     return state.mark == GARBAGE || is_leaving(state);
 }
 
