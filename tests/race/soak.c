@@ -1,344 +1,812 @@
 /*
- * soak.c - rounds of a group whose every futex call goes wrong in legal ways
+ * soak.c - random programs on a group, while all goes wrong that may
  *
  *     soak [ROUNDS [SEED]]
  *
- * Defines the seam. At random a wait returns without having slept (as after
- * EINTR, EAGAIN or a spurious wake), or with a timeout, truly passed on a clock
- * that this program owns, at once or after the release has come. In some
- * rounds the wake is late: it comes when the memory is gone. In some nobody
- * registers, all poll. Checked in each round:
+ * Each round is a program of 2 to 8 threads on one group. The group is private
+ * or shared, in fresh memory full of garbage, or left over from the last round;
+ * it is freed, unmapped or overwritten as soon as the contract allows it, by
+ * the thread that the contract allows it. faults.h has what goes wrong.
  *
- *   - no wait has returned true before all dones: their writes are there
- *   - no wait has reported a timeout that began after the release
- *   - the group is at counter 0, waiters 0, and word is cleared again; or says
- *     that somebody sleeps, if a wait has timed out since it was last cleared
- *   - one wake at most; none if all polled
+ *   leader   adds for all workers, waits, and adds again, up to three times
+ *   worker   owns what the leader has added for it, does all that is legal
+ *            with it, and counts it down
+ *   waiter   waits in one of six ways; some give up, some try again
+ *   guest    is not counted; comes and goes at any time by wg_try_add and wg_go
+ *   task     was started by wg_go
+ *
+ * Checked in each round:
+ *
+ *   - a wait that returned true, and a wg_done that did, came after all that
+ *     was counted before: the writes before those dones are there
+ *   - no wait reports a timeout that began after the release, or in which the
+ *     release came first
+ *   - wg_try_add and wg_go fail only if the group is closed, and always then
+ *   - nobody finds a counter below what it owns itself
+ *   - one wg_done returned true for each time that the counter came to 0
+ *   - one wake at most for each time, and none if nobody was registered
+ *   - errno is as it was
+ *   - at the end the counter is at 0, nobody is registered, and word is cleared
+ *     or says that somebody sleeps, if a wait has timed out since it last was
+ *   - nobody touches the group once it is gone
  *
  * A lost wake-up hangs, and SIGALRM ends the program.
  */
-#include <errno.h>
-#include <limits.h>
-#include <pthread.h>
-#include <sched.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "faults.h"
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
 
-static int futex_wait(void *word, uint32_t expected, int64_t deadline_ns,
-                      bool shared);
-static void futex_wake(void *word, bool shared);
-static int64_t now_ns(void);
-#define WG_FUTEX_WAIT futex_wait
-#define WG_FUTEX_WAKE futex_wake
-#define WG_NOW_NS now_ns
-#define WG_SPIN 1 /* most waits are to get as far as the futex */
-#include "wg.h"
-
-enum { WORKERS = 3, WAITERS = 3, THREADS = WORKERS + WAITERS, PAGE = 4096 };
+enum {
+    THREADS = 8,
+    ADDS = 3,  /* by the leader */
+    TURNS = 4, /* of a guest */
+    TASKS = 4, /* in a round */
+    PAGE = 4096,
+    PATIENCE = 6 /* seconds, for a round of some milliseconds */
+};
+enum role { LEADER, WORKER, WAITER, GUEST, IDLE };
 enum disposal { KEEP, POISON, FREE, UNMAP, DISPOSALS };
 
-/* ---- The round, set by the main thread between two barriers ---- */
+/* ---- The program's shape, set by the main thread between two barriers ---- */
 
-static pthread_barrier_t begin, returned, end;
 static wg_t *wg;
-static bool last, late, polled;
-static int round_number;
-static int written[WORKERS]; /* plain, so that ThreadSanitizer watches it */
-static int disposed;         /* the last round whose group is gone, atomic */
-static bool gave_up;         /* a wait, since word was last 0; atomic */
-static int wakes, faults, timeouts, releases_in_time, late_wakes;
+static bool shared, last;
+static enum disposal disposal;
+static enum role roles[THREADS];
+static int units[THREADS]; /* of a worker, in each add */
+static int adds;           /* by the leader */
+static bool tries;         /* the leader adds by wg_try_add, at any time */
+static bool polls;         /* nobody registers */
+static bool only_dones;    /* no wg_go, and the counter falls by wg_done only */
+static int closer;         /* the thread that closes the group, or -1 */
+static int waiters, guests;
 
-static int64_t clock_ns = 1;
-static _Thread_local uint64_t random_state;
-static _Thread_local bool released; /* before the timeout that was reported */
+/* ---- What has happened so far in the program ---- */
 
-static void count(int *counter)
+/* Plain: only the group orders their reads after their writes. */
+static bool written[ADDS + 1][THREADS]; /* by workers */
+static bool written_by_guest[THREADS][TURNS];
+static bool written_by_task[TASKS];
+static bool written_before_close;
+
+/* All others are atomic. */
+static int added;    /* by the leader, how often */
+static bool no_more; /* adds by the leader */
+static int added_by_guest[THREADS];
+static int tasks, live_tasks, counted_tasks[TASKS];
+static int returned; /* waiters, over all adds */
+static int over;     /* the last add that a wait has seen the end of */
+static int users;    /* threads that are or may get inside a call, counted ones
+                        left out: no wait returns before they are through */
+static bool closed;  /* wg_close has returned */
+static bool gave_up; /* a wait, since word was last 0 */
+static int true_dones, grown; /* grown: guests' and tasks' successes */
+
+static pthread_barrier_t begin, end;
+static pthread_key_t task_key;
+static _Thread_local int self = -1; /* index of the thread; -1: a task */
+
+#define get(object) __atomic_load_n(object, __ATOMIC_ACQUIRE)
+#define set(object, value) __atomic_store_n(object, value, __ATOMIC_RELEASE)
+
+/* What is known to be counted, before a call. */
+struct known {
+    int added, added_by_guest[THREADS];
+    bool tasks[TASKS];
+};
+
+static void look_around(struct known *known)
 {
-    __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
-}
-
-static void check(bool truth, const char *what)
-{
-    if (!truth) {
-        fprintf(stderr, "round %d: not so: %s\n", round_number, what);
-        abort();
+    known->added = get(&added);
+    for (int i = 0; i < THREADS; i++) {
+        known->added_by_guest[i] = get(&added_by_guest[i]);
+    }
+    for (int i = 0; i < TASKS; i++) {
+        known->tasks[i] = get(&counted_tasks[i]) != 0;
     }
 }
 
-/* splitmix64 */
-static unsigned random_below(unsigned limit)
+/* After a call that says that all of it has been counted down. */
+static void check_all_done(const struct known *known)
 {
-    uint64_t z = random_state += 0x9e3779b97f4a7c15;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return (unsigned)((z ^ z >> 31) >> 32) % limit;
+    bool all = true;
+    for (int i = 0; i < THREADS; i++) {
+        for (int a = 1; roles[i] == WORKER && a <= known->added; a++) {
+            all = all && written[a][i];
+        }
+        for (int turn = 0; turn < known->added_by_guest[i]; turn++) {
+            all = all && written_by_guest[i][turn];
+        }
+    }
+    for (int i = 0; i < TASKS; i++) {
+        all = all && (!known->tasks[i] || written_by_task[i]);
+    }
+    check(all, "returned after all dones");
 }
 
-static void pause_at_random(void)
+/* ---- Calls, with what each has to keep and to return ---- */
+
+static void before_call(void)
 {
-    for (unsigned i = random_below(4); i > 0; i--) {
+    pause_at_random();
+    errno = 1000 + self;
+}
+
+static void after_call(void)
+{
+    check(errno == 1000 + self, "errno is as it was");
+}
+
+static void add(int delta)
+{
+    before_call();
+    wg_add(wg, delta);
+    after_call();
+}
+
+static bool done(void)
+{
+    before_call();
+    const bool result = wg_done(wg);
+    after_call();
+    return result;
+}
+
+static void done_by_scope(void)
+{
+    before_call();
+    {
+        WG_DEFER_DONE(wg);
+        pause_at_random();
+    }
+    after_call();
+}
+
+static void close_group(void)
+{
+    if (!get(&closed)) {
+        written_before_close = true;
+    }
+    before_call();
+    wg_close(wg);
+    after_call();
+    set(&closed, true);
+}
+
+static bool may_close(void)
+{
+    return self >= 0 && self == closer && (tries || get(&added) == adds);
+}
+
+static bool try_add(int delta)
+{
+    const bool was_closed = get(&closed);
+    before_call();
+    adding = true;
+    const bool result = wg_try_add(wg, delta);
+    adding = false;
+    after_call();
+    count(&events[result ? TRIED : REFUSED]);
+    check(!result || !was_closed, "wg_try_add fails on a closed group");
+    check(result || written_before_close, "wg_try_add came after wg_close");
+    return result;
+}
+
+static void task(void *arg);
+
+static void go(void)
+{
+    const int slot = __atomic_fetch_add(&tasks, 1, __ATOMIC_RELAXED);
+    if (slot >= TASKS || only_dones) {
+        return;
+    }
+    const bool was_closed = get(&closed);
+    pause_at_random();
+    count(&live_tasks);
+    goes_wrong = false;
+    adding = true;
+    const int error = wg_go(wg, task, &written_by_task[slot]);
+    adding = false;
+    if (error != 0) {
+        __atomic_fetch_sub(&live_tasks, 1, __ATOMIC_RELAXED);
+    }
+    if (error != ECANCELED) { /* the counter was up, if only for a moment */
+        count(&grown);
+    }
+    if (error == 0) {
+        set(&counted_tasks[slot], 1);
+        count(&events[WENT]);
+        check(!was_closed && !goes_wrong, "wg_go fails where it has to");
+    } else if (error == ECANCELED) {
+        count(&events[GO_REFUSED]);
+        check(written_before_close, "wg_go came after wg_close");
+    } else {
+        check(error == (goes_wrong ? error : 0) && !was_closed &&
+                  (error == ENOMEM || error == EAGAIN),
+              "wg_go fails for a reason");
+    }
+}
+
+/* ---- Waits ---- */
+
+enum way { WAIT, WAIT_LONG, WAIT_FOR, WAIT_UNTIL, POLL, WAYS };
+
+static bool wait_until(int64_t deadline_ns)
+{
+    const struct timespec deadline = {(time_t)(deadline_ns / 1000000000),
+                                      (long)(deadline_ns % 1000000000)};
+    return wg_wait_until(wg, &deadline);
+}
+
+static bool wait_once(enum way way)
+{
+    const int64_t ns = (int64_t)random_below(1000) - 100;
+    const int64_t deadline_ns = now_ns() + ns;
+    bool result = true;
+    timed_out = released = false;
+    before_call();
+    switch (way) {
+    case WAIT:
+        wg_wait(wg);
+        break;
+    case WAIT_LONG:
+        check((ns & 1) ? wg_wait_for(wg, INT64_MAX - 1) : wait_until(INT64_MAX),
+              "a wait without a limit does not time out");
+        break;
+    case WAIT_FOR:
+        result = wg_wait_for(wg, ns);
+        break;
+    case WAIT_UNTIL:
+        result = wait_until(deadline_ns);
+        break;
+    default:
+        result = wg_try_wait(wg);
+    }
+    after_call();
+    check(result || !released, "a wait that was released in time returns true");
+    check(result || way == POLL || now_ns() >= deadline_ns,
+          "a wait lasts until its deadline");
+    if (timed_out && !result) {
+        set(&gave_up, true);
+    }
+    count(&events[result ? REACHED : GAVE_UP]);
+    return result;
+}
+
+/* Until it is true, or until it has given up. */
+static bool wait_for_all(bool gives_up)
+{
+    const enum way way = polls ? POLL : (enum way)random_below(WAYS);
+    for (;;) {
+        struct known known;
+        look_around(&known);
+        const bool is_over = known.added > 0 && get(&over) >= known.added;
+        if (wait_once(way)) {
+            check_all_done(&known);
+            if (guests == 0 && !tries) {
+                set(&over, known.added);
+            }
+            return true;
+        }
+        check(!is_over, "a wait that begins after the release returns true");
+        if (gives_up && one_in(2)) {
+            return false;
+        }
         sched_yield();
     }
 }
 
-/* ---- The seam ---- */
-
-static int64_t now_ns(void)
+/* Whether nothing can begin a round now that does not expect a wait. */
+static bool may_wait(void)
 {
-    return __atomic_load_n(&clock_ns, __ATOMIC_RELAXED);
+    return tries || (adds == 1 && get(&added) == 1);
 }
 
-/* The caller is registered, so the object is there until word is 2. */
-static bool counter_is_zero(void *word)
-{
-    wg_t *const group = (wg_t *)((char *)word - offsetof(wg_t, word));
-    return wg_count(group) == 0;
-}
+/* ---- Who owns units of the counter ---- */
 
-static int time_out(void *word, int64_t deadline_ns)
+/* Does with them what it likes, and returns how many they are then. */
+static int use_units(int owned)
 {
-    int64_t now = now_ns();
-    while (now < deadline_ns &&
-           !__atomic_compare_exchange_n(&clock_ns, &now, deadline_ns, true,
-                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
-    }
-    released = counter_is_zero(word);
-    count(released ? &releases_in_time : &timeouts);
-    return ETIMEDOUT;
-}
-
-static int futex_wait(void *word, uint32_t expected, int64_t deadline_ns,
-                      bool shared)
-{
-    (void)shared;
-    const bool timed = deadline_ns != INT64_MAX;
-    const unsigned dice = random_below(8);
-    if (timed && dice == 0) {
-        return time_out(word, deadline_ns);
-    }
-    if (timed && dice <= 2) {
-        while (!counter_is_zero(word)) {
-            sched_yield();
+    for (int turns = (int)random_below(4); turns > 0; turns--) {
+        const int more = 1 + (int)random_below(3);
+        switch (random_below(10)) {
+        case 0:
+            add(more);
+            owned += more;
+            break;
+        case 1:
+            if (!try_add(more)) {
+                break;
+            }
+            owned += more;
+            break;
+        case 2:
+            add(1 - owned);
+            owned = 1;
+            break;
+        case 3:
+            if (owned > 1) {
+                check(!done(), "wg_done above 0 returns false");
+                owned--;
+            }
+            break;
+        case 4:
+            if (owned > 1 && !only_dones) {
+                done_by_scope();
+                owned--;
+            }
+            break;
+        case 5:
+            add(0);
+            break;
+        case 6:
+            check(!wait_once(POLL), "wg_try_wait above 0 returns false");
+            break;
+        case 7:
+            if (!polls && (tries || (self >= 0 && roles[self] == WORKER))) {
+                has_to_time_out = true;
+                check(!wait_once(one_in(2) ? WAIT_FOR : WAIT_UNTIL),
+                      "a wait above 0 times out");
+                has_to_time_out = false;
+            }
+            break;
+        case 8:
+            go();
+            break;
+        default:
+            if (may_close()) {
+                close_group();
+            }
         }
-        return time_out(word, deadline_ns);
+        before_call();
+        const int seen = wg_count(wg);
+        after_call();
+        check(seen >= owned, "the counter has at least what one thread owns");
     }
-    if (late || dice <= 5) {
-        count(&faults);
-        pause_at_random();
-        return 0;
-    }
-    (void)syscall(SYS_futex, word, 0 | 128, expected, NULL, NULL, 0);
-    return 0;
+    return owned;
 }
 
-static void futex_wake(void *word, bool shared)
+static void count_down(int owned)
 {
-    (void)shared;
-    count(&wakes);
-    if (late) {
-        count(&late_wakes);
-        while (__atomic_load_n(&disposed, __ATOMIC_RELAXED) != round_number) {
-            sched_yield();
-        }
-    } else {
-        pause_at_random();
+    struct known known;
+    look_around(&known);
+    const unsigned way = only_dones ? 0 : random_below(4);
+    if (way == 1) {
+        add(-owned);
+        return;
     }
-    (void)syscall(SYS_futex, word, 1 | 128, INT_MAX, NULL, NULL, 0);
+    if (way == 2 && owned > 1) {
+        add(1 - owned);
+        owned = 1;
+    }
+    for (; owned > 1; owned--) {
+        check(!done(), "wg_done above 0 returns false");
+    }
+    if (way == 3) {
+        done_by_scope();
+    } else if (done()) {
+        count(&true_dones);
+        count(&events[LAST_DONE]);
+        check_all_done(&known);
+    }
+}
+
+static void work(int owned, bool *slot)
+{
+    owned = use_units(owned);
+    *slot = true;
+    count_down(owned);
+}
+
+/* The last unit is the header's to count down. */
+static void task(void *slot)
+{
+    /* Its destructor runs when the header is through with this thread. */
+    check(pthread_setspecific(task_key, &live_tasks) == 0, "a thread's data");
+    random_state = (uintptr_t)slot ^ (uint64_t)get(&current_round) << 32 ^ seed;
+    const int owned = use_units(1);
+    *(bool *)slot = true;
+    add(1 - owned);
+}
+
+static void task_has_ended(void *arg)
+{
+    (void)arg;
+    __atomic_fetch_sub(&live_tasks, 1, __ATOMIC_RELEASE);
+}
+
+/* ---- The end of the group ---- */
+
+/* By the last that uses it. The others may be counted: they are waited for. */
+static void dispose_of_group(bool has_waited)
+{
+    if (!has_waited || guests > 0 || tries) {
+        (void)wait_for_all(false);
+    }
+    const uint64_t state = LOAD(&wg->state, __ATOMIC_RELAXED);
+    const uint32_t word = LOAD(&wg->word, __ATOMIC_RELAXED);
+    const uint64_t mark = state & WG_MARK_;
+    check(state >> 32 == 0, "the counter is at 0");
+    check((state & WG_WAITERS_) == 0, "no waiter is left");
+    check((state >> 31 & 1) == get(&closed), "closed if it was closed");
+    check(shared ? mark == WG_MARK_SHARED_
+                 : (mark & WG_MARK_ODD_) != 0 || get(&added) == 0,
+          "the mark is that of a shared or a private group");
+    check(word == WG_AWAKE_ || (word == WG_ASLEEP_ && get(&gave_up)),
+          "word is cleared again");
+    set(&gave_up, word == WG_ASLEEP_);
+    switch (disposal) {
+    case UNMAP:
+        munmap(wg, PAGE);
+        break;
+    case FREE:
+        free(wg);
+        break;
+    case POISON:
+        memset((void *)wg, 0xa5, sizeof *wg);
+        break;
+    default:
+        break;
+    }
+    __atomic_store_n(&disposed, current_round, __ATOMIC_RELAXED);
+}
+
+/* Returns whether nobody else uses the group any more. */
+static bool stop_using(void)
+{
+    return __atomic_fetch_sub(&users, 1, __ATOMIC_ACQ_REL) == 1;
 }
 
 /* ---- The threads ---- */
 
-static void work(int self)
+static void lead(void)
 {
-    pause_at_random();
-    if (random_below(4) == 0) {
-        wg_add(wg, 1);
-        pause_at_random();
-        check(!wg_done(wg), "a worker that has not done yet keeps it above 0");
+    bool has_waited = false;
+    int total = 0;
+    for (int i = 0; i < THREADS; i++) {
+        total += units[i];
     }
-    written[self] = round_number;
-    wg_done(wg);
+    for (int a = 1; a <= adds; a++) {
+        if (tries) {
+            if (!try_add(total)) {
+                break;
+            }
+        } else {
+            const int first = 1 + (int)random_below((unsigned)total);
+            add(first);
+            add(total - first);
+        }
+        set(&added, a);
+        has_waited = false;
+        if (!tries || one_in(2)) {
+            has_waited = wait_for_all(false);
+        }
+        while (!tries && a < adds && get(&returned) < a * waiters) {
+            sched_yield();
+        }
+    }
+    set(&no_more, true);
+    if (may_close()) {
+        close_group();
+    }
+    if (stop_using()) {
+        dispose_of_group(has_waited);
+    }
 }
 
-static void poll(void)
+/* Returns whether the leader has added for the a-th time. */
+static bool await_add(int a)
 {
-    while (!wg_try_wait(wg)) {
+    while (get(&added) < a) {
+        if (get(&no_more)) {
+            return get(&added) >= a;
+        }
         sched_yield();
     }
+    return true;
 }
 
-static void wait_for_work(void)
+static void wait_on_each_add(void)
 {
-    bool reached = false;
-    pause_at_random();
-    switch (polled ? 3 : random_below(3)) {
-    case 3:
-        poll();
-        reached = true;
-        break;
-    case 0:
-        wg_wait(wg);
-        reached = true;
-        break;
-    case 1: /* gives up at the first timeout */
-        released = false;
-        reached = wg_wait_for(wg, 1 + random_below(1000));
-        check(reached || !released, "released, and reports a timeout");
-        if (!reached) {
-            __atomic_store_n(&gave_up, true, __ATOMIC_RELAXED);
+    bool has_waited = false;
+    for (int a = 1; a <= adds; a++) {
+        if (!tries && !await_add(a)) {
+            break;
         }
+        has_waited = wait_for_all(true);
+        if (may_close()) {
+            close_group();
+        }
+        __atomic_fetch_add(&returned, 1, __ATOMIC_RELEASE);
+    }
+    if (stop_using()) {
+        dispose_of_group(has_waited);
+    }
+}
+
+static void visit(void)
+{
+    int turn = 0;
+    for (int turns = 1 + (int)random_below(TURNS); turns > 0; turns--) {
+        const int delta = 1 + (int)random_below(3);
+        switch (random_below(8)) {
+        case 0:
+            if (may_close()) {
+                close_group();
+            }
+            break;
+        case 1:
+            (void)wait_once(POLL);
+            break;
+        case 2:
+            if (may_wait()) {
+                (void)wait_for_all(true);
+            }
+            break;
+        case 3:
+            go();
+            break;
+        default:
+            if (!try_add(delta)) {
+                break;
+            }
+            count(&grown);
+            set(&added_by_guest[self], turn + 1);
+            if (turns == 1 && one_in(2)) {
+                /* What it does from here on is counted. */
+                const bool is_last = stop_using();
+                count(&events[LEFT_EARLY]);
+                work(delta, &written_by_guest[self][turn]);
+                if (is_last) {
+                    dispose_of_group(false);
+                }
+                return;
+            }
+            work(delta, &written_by_guest[self][turn++]);
+        }
+    }
+    if (stop_using()) {
+        dispose_of_group(false);
+    }
+}
+
+static void play(void)
+{
+    switch (roles[self]) {
+    case LEADER:
+        lead();
+        break;
+    case WORKER:
+        for (int a = 1; a <= adds && await_add(a); a++) {
+            work(units[self], &written[a][self]);
+        }
+        break;
+    case WAITER:
+        wait_on_each_add();
+        break;
+    case GUEST:
+        visit();
         break;
     default:
-        while (!reached) {
-            released = false;
-            reached = wg_wait_for(wg, 1 + random_below(1000));
-            check(reached || !released, "released, and reports a timeout");
-            if (!reached) {
-                __atomic_store_n(&gave_up, true, __ATOMIC_RELAXED);
-            }
-        }
-    }
-    for (int i = 0; reached && i < WORKERS; i++) {
-        check(written[i] == round_number, "returned after all dones");
+        break;
     }
 }
 
-struct thread {
-    int index;
-    uint64_t seed;
-};
-
-static void *run(void *arg)
+static void *run(void *index)
 {
-    const struct thread *self = arg;
-    random_state = self->seed;
+    self = (int)(intptr_t)index;
+    random_state = seed + 1 + (uint64_t)self;
     for (;;) {
         pthread_barrier_wait(&begin);
         if (last) {
             return NULL;
         }
-        if (self->index < WORKERS) {
-            work(self->index);
-        } else {
-            wait_for_work();
-            pthread_barrier_wait(&returned);
-        }
+        play();
         pthread_barrier_wait(&end);
     }
 }
 
-/* ---- The main thread ---- */
+/* ---- The main thread, which is the leader ---- */
 
-static void *fresh_memory(enum disposal disposal)
+static void make_group(void)
 {
-    void *memory = disposal == UNMAP ? mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-                                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-                                     : malloc(sizeof(wg_t));
-    check(memory != NULL && memory != MAP_FAILED, "memory");
-    wg_init(memory);
-    return memory;
+    const size_t size = sizeof(wg_t);
+    disposal = (enum disposal)random_below(DISPOSALS);
+    shared = one_in(3);
+    void *const memory =
+        disposal == UNMAP
+            ? mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+                   (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS, -1, 0)
+            : malloc(size);
+    check(memory != NULL && memory != MAP_FAILED, "there is memory");
+    wg = memory;
+    if (!shared && one_in(4)) {
+        memset(memory, 0, size); /* a valid group */
+    } else {
+        for (size_t i = 0; i < size; i++) {
+            ((unsigned char *)memory)[i] = (unsigned char)random_below(256);
+        }
+        shared ? wg_init_shared(wg) : wg_init(wg);
+    }
+    gave_up = false;
 }
 
-static void run_round(enum disposal *disposal)
+static enum role role_of(int thread, bool has_guests)
 {
-    if (wg == NULL) {
-        *disposal = (enum disposal)random_below(DISPOSALS);
-        wg = fresh_memory(*disposal);
-        gave_up = false;
+    if (thread == 0) {
+        return LEADER;
     }
-    /* Kept memory is not gone for good, and its waiters may as well sleep. */
-    const bool over = *disposal != KEEP || random_below(8) == 0;
-    late = random_below(2) == 0;
-    polled = random_below(8) == 0;
+    if (thread > 1 && has_guests && one_in(2)) {
+        return GUEST;
+    }
+    return thread == 1 || one_in(2) ? WORKER : WAITER;
+}
+
+static void make_program(void)
+{
+    const int threads = 2 + (int)random_below(THREADS - 1);
+    memset(written, 0, sizeof written);
+    memset(written_by_guest, 0, sizeof written_by_guest);
+    memset(written_by_task, 0, sizeof written_by_task);
+    memset(added_by_guest, 0, sizeof added_by_guest);
+    memset(counted_tasks, 0, sizeof counted_tasks);
+    memset(units, 0, sizeof units);
+    written_before_close = no_more = closed = false;
+    added = tasks = returned = over = true_dones = grown = waiters = guests = 0;
     wakes = 0;
-    wg_add(wg, WORKERS);
 
+    adds = 1 + (int)random_below(ADDS);
+    tries = one_in(3);
+    polls = one_in(8);
+    late = one_in(2);
+    calm = one_in(4);
+    only_dones = one_in(2);
+    closer = one_in(2) ? (int)random_below(THREADS) : -1;
+    const bool has_guests = one_in(2);
+    for (int i = 0; i < THREADS; i++) {
+        roles[i] = i < threads ? role_of(i, has_guests) : IDLE;
+        waiters += roles[i] == WAITER;
+        guests += roles[i] == GUEST;
+        units[i] = roles[i] == WORKER ? 1 + (int)random_below(3) : 0;
+    }
+    users = 1 + waiters + guests;
+}
+
+/* All threads are through with the program. */
+static void check_program(void)
+{
+    const int rounds = added + grown; /* or less: they may have met */
+    check(disposed == current_round,
+          "the last to use the group disposed of it");
+    check(wakes <= (polls ? 0 : rounds), "one wake at most, if waited on");
+    check(true_dones <= rounds, "one true wg_done at most");
+    check(!only_dones || rounds == 0 || true_dones > 0,
+          "one true wg_done at least");
+    check(!only_dones || tries || guests > 0 || true_dones == rounds,
+          "one true wg_done for each round");
+    if (disposal == KEEP && !closed && !one_in(8)) {
+        return;
+    }
+    if (disposal == POISON) {
+        for (size_t i = 0; i < sizeof *wg; i++) {
+            check(((const unsigned char *)wg)[i] == 0xa5,
+                  "nobody touched the dead group");
+        }
+    }
+    if (disposal == KEEP || disposal == POISON) {
+        free(wg);
+    }
+    wg = NULL;
+}
+
+static void run_program(void)
+{
+    alarm(PATIENCE);
+    make_program();
+    if (wg == NULL) {
+        make_group();
+    }
     pthread_barrier_wait(&begin);
-    if (polled) {
-        poll();
-    } else {
-        wg_wait(wg);
-    }
-    for (int i = 0; i < WORKERS; i++) {
-        check(written[i] == round_number, "returned after all dones");
-    }
-    pthread_barrier_wait(&returned);
-
-    const uint64_t state =
-        atomic_load_explicit(&wg->state, memory_order_relaxed);
-    const uint32_t word = atomic_load_explicit(&wg->word, memory_order_relaxed);
-    check((state & ~(uint64_t)WG_MARK_) == 0, "back at (0,0)");
-    check(word == WG_AWAKE_ || (word == WG_ASLEEP_ && gave_up),
-          "word is cleared again");
-    gave_up = gave_up && word == WG_ASLEEP_;
-    if (over) {
-        if (*disposal == UNMAP) {
-            munmap(wg, PAGE);
-        } else if (*disposal == POISON) {
-            memset((void *)wg, 0xa5, sizeof *wg);
-        } else {
-            free(wg);
-        }
-    }
-    __atomic_store_n(&disposed, round_number, __ATOMIC_RELAXED);
+    play();
     pthread_barrier_wait(&end);
-    check(wakes <= (polled ? 0 : 1), "one wake at most, if waited on");
-    if (over) {
-        if (*disposal == POISON) {
-            const unsigned char *const byte = (const unsigned char *)wg;
-            for (size_t i = 0; i < sizeof *wg; i++) {
-                check(byte[i] == 0xa5, "nobody touched the dead group");
-            }
-            free(wg);
-        }
-        wg = NULL;
+    while (get(&live_tasks) != 0) {
+        sched_yield();
     }
+    check_program();
+}
+
+/* ---- The end of a program that fails ---- */
+
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define SANITIZED
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__) || \
+    defined(SANITIZED)
+void __sanitizer_set_death_callback(void (*callback)(void));
+const char *__tsan_default_options(void);
+
+const char *__tsan_default_options(void)
+{
+    return "halt_on_error=1";
+}
+
+static void die(void)
+{
+    dprintf(2, "seed %llu, round %d: the sanitizer's report is above\n", seed,
+            __atomic_load_n(&current_round, __ATOMIC_RELAXED));
+}
+
+static void report_crashes(void)
+{
+    __sanitizer_set_death_callback(die);
+}
+#else
+static void crash(int signal)
+{
+    (void)signal;
+    fail("nobody touches the group once it is gone, or aborts");
+}
+
+static void report_crashes(void)
+{
+    signal(SIGSEGV, crash);
+    signal(SIGBUS, crash);
+    signal(SIGABRT, crash);
+}
+#endif
+
+/* A thread, as ThreadSanitizer holds handlers back. */
+static void *report_hang(void *alarms)
+{
+    int signal;
+    sigwait(alarms, &signal);
+    fail("no wake-up is lost");
 }
 
 int main(int argc, char **argv)
 {
-    const int rounds = argc > 1 ? atoi(argv[1]) : 40000;
-    const uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0)
-                                   : (uint64_t)time(NULL) << 16 ^ getpid();
-    enum disposal disposal = KEEP;
-    pthread_t threads[THREADS];
-    struct thread self[THREADS];
+    const int rounds = argc > 1 ? atoi(argv[1]) : 10000;
+    pthread_t threads[THREADS], watch;
+    static sigset_t alarms;
 
-    printf("%d rounds, seed %llu\n", rounds, (unsigned long long)seed);
-    fflush(stdout);
-    alarm(120);
-    random_state = seed;
-    pthread_barrier_init(&begin, NULL, THREADS + 1);
-    pthread_barrier_init(&returned, NULL, WAITERS + 1);
-    pthread_barrier_init(&end, NULL, THREADS + 1);
-    for (int i = 0; i < THREADS; i++) {
-        self[i] = (struct thread){i, seed + 1 + (uint64_t)i};
-        check(pthread_create(&threads[i], NULL, run, &self[i]) == 0, "threads");
+    seed = argc > 2 ? strtoull(argv[2], NULL, 0)
+                    : (unsigned long long)time(NULL) << 16 ^
+                          (unsigned long long)getpid();
+    if (rounds < 1) {
+        fprintf(stderr, "usage: soak [ROUNDS [SEED]]\n");
+        return 2;
     }
-    for (round_number = 1; round_number <= rounds; round_number++) {
-        run_round(&disposal);
+    printf("    %d rounds, seed %llu\n", rounds, seed);
+    fflush(stdout);
+    report_crashes();
+    sigemptyset(&alarms);
+    sigaddset(&alarms, SIGALRM);
+    pthread_sigmask(SIG_BLOCK, &alarms, NULL);
+    check(pthread_create(&watch, NULL, report_hang, &alarms) == 0 &&
+              pthread_detach(watch) == 0 &&
+              pthread_key_create(&task_key, task_has_ended) == 0,
+          "there are threads");
+    pthread_barrier_init(&begin, NULL, THREADS);
+    pthread_barrier_init(&end, NULL, THREADS);
+    self = 0;
+    random_state = seed;
+    for (int i = 1; i < THREADS; i++) {
+        check(pthread_create(&threads[i], NULL, run, (void *)(intptr_t)i) == 0,
+              "there are threads");
+    }
+    for (int i = 1; i <= rounds; i++) {
+        __atomic_store_n(&current_round, i, __ATOMIC_RELAXED);
+        run_program();
     }
     last = true;
     pthread_barrier_wait(&begin);
-    for (int i = 0; i < THREADS; i++) {
+    for (int i = 1; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
     }
-    if (wg != NULL) {
-        disposal == UNMAP ? (void)munmap(wg, PAGE) : free(wg);
-    }
-    printf("%d waits without sleep, %d timeouts, %d timeouts after the release,"
-           " %d late wakes\n",
-           faults, timeouts, releases_in_time, late_wakes);
-    check(rounds < 1000 || (faults > 0 && timeouts > 0 &&
-                            releases_in_time > 0 && late_wakes > 0),
-          "each fault has been injected");
+    free(wg);
+    print_what_has_happened(rounds >= 1000);
     return 0;
 }
