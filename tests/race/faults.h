@@ -275,8 +275,10 @@ static void delay_of_the_last(void)
 /* ---- Sleeps and wakes ---- */
 
 static bool late; /* in this round nobody really sleeps, and wakes are late */
-static int wakes; /* in this round; atomic */
-static int64_t clock_ns = 1000000000;
+static bool is_shared;    /* the group is for several processes */
+static int sleeps, wakes; /* in this round, naps left out; atomic */
+#define CLOCK_START_NS 1000000000
+static int64_t clock_ns = CLOCK_START_NS;
 
 /* Of the wait that this thread is in. */
 static _Thread_local bool has_to_time_out; /* at its first sleep */
@@ -325,6 +327,8 @@ static int sleep_or_fail(void *word, uint32_t expected, int64_t deadline_ns,
                          bool shared)
 {
     const bool timed = deadline_ns != INT64_MAX;
+    check(shared == is_shared, "a sleep is of the group's flavour");
+    check(deadline_ns >= CLOCK_START_NS, "a deadline is absolute");
     if (adding && timed) { /* a nap, from which nobody wakes it */
         count(&events[NAPPED]);
         pause_at_random();
@@ -334,6 +338,7 @@ static int sleep_or_fail(void *word, uint32_t expected, int64_t deadline_ns,
         advance_clock(deadline_ns);
         return ETIMEDOUT;
     }
+    count(&sleeps);
     if (timed && has_to_time_out) {
         return time_out(word, deadline_ns);
     }
@@ -384,6 +389,7 @@ static int sleep_or_fail(void *word, uint32_t expected, int64_t deadline_ns,
 
 static void wake(void *word, bool shared)
 {
+    check(shared == is_shared, "a wake is of the group's flavour");
     count(&wakes);
     count(&events[WOKEN]);
     if (late && outlive_the_group(400)) {

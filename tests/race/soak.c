@@ -24,7 +24,7 @@
  *   - wg_try_add and wg_go fail only if the group is closed, and always then
  *   - nobody finds a counter below what it owns itself
  *   - one wg_done returned true for each time that the counter came to 0
- *   - one wake at most for each time, and none if nobody was registered
+ *   - one wake at most for each time, none if nobody was registered or slept
  *   - errno is as it was
  *   - at the end the counter is at 0, nobody is registered, and word is cleared
  *     or says that somebody sleeps, if a wait has timed out since it last was
@@ -51,7 +51,7 @@ enum disposal { KEEP, POISON, FREE, UNMAP, DISPOSALS };
 /* ---- The program's shape, set by the main thread between two barriers ---- */
 
 static wg_t *wg;
-static bool shared, last;
+static bool last;
 static enum disposal disposal;
 static enum role roles[THREADS];
 static int units[THREADS]; /* of a worker, in each add */
@@ -81,6 +81,7 @@ static int users;    /* threads that are or may get inside a call, counted ones
                         left out: no wait returns before they are through */
 static bool closed;  /* wg_close has returned */
 static bool gave_up; /* a wait, since word was last 0 */
+static bool was_asleep;       /* word said so when the program began */
 static int true_dones, grown; /* grown: guests' and tasks' successes */
 
 static pthread_barrier_t begin, end;
@@ -129,7 +130,9 @@ static void check_all_done(const struct known *known)
 
 static void before_call(void)
 {
-    pause_at_random();
+    if (one_in(4)) {
+        pause_at_random();
+    }
     errno = 1000 + self;
 }
 
@@ -430,8 +433,8 @@ static void dispose_of_group(bool has_waited)
     check(state >> 32 == 0, "the counter is at 0");
     check((state & WG_WAITERS_) == 0, "no waiter is left");
     check((state >> 31 & 1) == get(&closed), "closed if it was closed");
-    check(shared ? mark == WG_MARK_SHARED_
-                 : (mark & WG_MARK_ODD_) != 0 || get(&added) == 0,
+    check(is_shared ? mark == WG_MARK_SHARED_
+                    : (mark & WG_MARK_ODD_) != 0 || get(&added) == 0,
           "the mark is that of a shared or a private group");
     check(word == WG_AWAKE_ || (word == WG_ASLEEP_ && get(&gave_up)),
           "word is cleared again");
@@ -613,21 +616,22 @@ static void make_group(void)
 {
     const size_t size = sizeof(wg_t);
     disposal = (enum disposal)random_below(DISPOSALS);
-    shared = one_in(3);
+    is_shared = one_in(3);
     void *const memory =
         disposal == UNMAP
             ? mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-                   (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS, -1, 0)
+                   (is_shared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS, -1,
+                   0)
             : malloc(size);
     check(memory != NULL && memory != MAP_FAILED, "there is memory");
     wg = memory;
-    if (!shared && one_in(4)) {
+    if (!is_shared && one_in(4)) {
         memset(memory, 0, size); /* a valid group */
     } else {
         for (size_t i = 0; i < size; i++) {
             ((unsigned char *)memory)[i] = (unsigned char)random_below(256);
         }
-        shared ? wg_init_shared(wg) : wg_init(wg);
+        is_shared ? wg_init_shared(wg) : wg_init(wg);
     }
     gave_up = false;
 }
@@ -654,12 +658,12 @@ static void make_program(void)
     memset(units, 0, sizeof units);
     written_before_close = no_more = closed = false;
     added = tasks = returned = over = true_dones = grown = waiters = guests = 0;
-    wakes = 0;
+    sleeps = wakes = 0;
 
     adds = 1 + (int)random_below(ADDS);
     tries = one_in(3);
     polls = one_in(8);
-    late = one_in(2);
+    late = one_in(4);
     calm = one_in(4);
     only_dones = one_in(2);
     closer = one_in(2) ? (int)random_below(THREADS) : -1;
@@ -680,6 +684,7 @@ static void check_program(void)
     check(disposed == current_round,
           "the last to use the group disposed of it");
     check(wakes <= (polls ? 0 : rounds), "one wake at most, if waited on");
+    check(wakes <= sleeps + was_asleep, "no wake if nobody has slept");
     check(true_dones <= rounds, "one true wg_done at most");
     check(!only_dones || rounds == 0 || true_dones > 0,
           "one true wg_done at least");
@@ -707,6 +712,7 @@ static void run_program(void)
     if (wg == NULL) {
         make_group();
     }
+    was_asleep = gave_up;
     pthread_barrier_wait(&begin);
     play();
     pthread_barrier_wait(&end);
