@@ -161,16 +161,22 @@ static void pause_at_random(void)
     }
 }
 
+/* Longer than most others take for all that they do. */
+static void long_delay(void)
+{
+    for (unsigned i = calm ? 0 : random_below(40); i > 0; i--) {
+        sched_yield();
+    }
+}
+
 static void delay(void)
 {
-    if (calm) {
-        return;
-    }
-    switch (random_below(12)) {
-    case 0:
+    const unsigned dice = calm ? UINT_MAX : random_below(50);
+    if (dice == 0) {
+        long_delay();
+    } else if (dice < 5) {
         pause_at_random();
-        break;
-    case 1:
+    } else if (dice < 8) {
         for (volatile unsigned i = random_below(200); i > 0; i--) {
         }
     }
@@ -231,9 +237,9 @@ static void delay_of_the_last(void)
     })
 #define atomic_store_explicit(object, value, order) \
     __extension__({                                 \
-        delay();                                    \
+        long_delay();                               \
         STORE(object, value, order);                \
-        delay();                                    \
+        long_delay();                               \
     })
 #define atomic_exchange_explicit(object, value, order)     \
     __extension__({                                        \

@@ -615,6 +615,7 @@ static void *run(void *index)
 static void make_group(void)
 {
     const size_t size = sizeof(wg_t);
+    calm = true; /* nobody else is there */
     disposal = (enum disposal)random_below(DISPOSALS);
     is_shared = one_in(3);
     void *const memory =
@@ -708,10 +709,10 @@ static void check_program(void)
 static void run_program(void)
 {
     alarm(PATIENCE);
-    make_program();
     if (wg == NULL) {
         make_group();
     }
+    make_program();
     was_asleep = gave_up;
     pthread_barrier_wait(&begin);
     play();
