@@ -538,6 +538,7 @@ static void visit(void)
             if (may_close()) {
                 close_group();
             }
+            go();
             break;
         case 1:
             (void)wait_once(POLL);
@@ -814,6 +815,6 @@ int main(int argc, char **argv)
         pthread_join(threads[i], NULL);
     }
     free(wg);
-    print_what_has_happened(rounds >= 1000);
+    print_what_has_happened(rounds >= 2000);
     return 0;
 }
