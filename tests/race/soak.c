@@ -776,15 +776,18 @@ static void *report_hang(void *alarms)
 
 int main(int argc, char **argv)
 {
-    const int rounds = argc > 1 ? atoi(argv[1]) : 10000;
+    char *end_of_rounds = "", *end_of_seed = "";
+    const long given = argc > 1 ? strtol(argv[1], &end_of_rounds, 10) : 10000;
+    const int rounds = given > 0 && given < INT_MAX ? (int)given : 0;
     pthread_t threads[THREADS], watch;
     static sigset_t alarms;
 
-    seed = argc > 2 ? strtoull(argv[2], NULL, 0)
+    seed = argc > 2 ? strtoull(argv[2], &end_of_seed, 0)
                     : (unsigned long long)time(NULL) << 16 ^
                           (unsigned long long)getpid();
-    if (rounds < 1) {
-        fprintf(stderr, "usage: soak [ROUNDS [SEED]]\n");
+    if (rounds < 1 || argc > 3 || *end_of_rounds != '\0' ||
+        *end_of_seed != '\0') {
+        fprintf(stderr, "usage: soak [ROUNDS [SEED]], two numbers\n");
         return 2;
     }
     printf("    %d rounds, seed %llu\n", rounds, seed);
