@@ -597,15 +597,23 @@ static void play(void)
     }
 }
 
+/* Makes what follows hang on the seed, the round and this number only, and not
+   on what the schedule has made of the last round. */
+static void reseed(int part)
+{
+    random_state = seed + (uint64_t)get(&current_round) * 64 + (uint64_t)part;
+    random_state = (uint64_t)random_below(UINT_MAX) << 32 ^ random_state;
+}
+
 static void *run(void *index)
 {
     self = (int)(intptr_t)index;
-    random_state = seed + 1 + (uint64_t)self;
     for (;;) {
         pthread_barrier_wait(&begin);
         if (last) {
             return NULL;
         }
+        reseed(self);
         play();
         pthread_barrier_wait(&end);
     }
@@ -711,11 +719,14 @@ static void run_program(void)
 {
     alarm(PATIENCE);
     if (wg == NULL) {
+        reseed(THREADS);
         make_group();
     }
+    reseed(THREADS + 1);
     make_program();
     was_asleep = gave_up;
     pthread_barrier_wait(&begin);
+    reseed(self);
     play();
     pthread_barrier_wait(&end);
     while (get(&live_tasks) != 0) {
@@ -803,7 +814,6 @@ int main(int argc, char **argv)
     pthread_barrier_init(&begin, NULL, THREADS);
     pthread_barrier_init(&end, NULL, THREADS);
     self = 0;
-    random_state = seed;
     for (int i = 1; i < THREADS; i++) {
         check(pthread_create(&threads[i], NULL, run, (void *)(intptr_t)i) == 0,
               "there are threads");
