@@ -34,6 +34,8 @@ macros() {
     check "the seam includes no system header" seam_headers
     check "the seam needs no function but write, and on Linux one more" \
         seam_functions
+    check "nothing is allocated but by wg_go, and nothing needs linking" \
+        functions
     check "the seam has wg_wait_until after time.h, wg_go after pthread.h" \
         seam_calls
     check "WG_VALGRIND includes valgrind/helgrind.h, alone" valgrind_header
@@ -379,14 +381,30 @@ seam_calls() {
 }
 
 # What the compiler may call by itself is a part of it, on other systems too.
+# wanted COMMAND... - the symbols that a compiled calls.c wants, a line each, but
+# for what compilers call by themselves.
+wanted() {
+    compiles "$@" "${include[@]}" -w -fno-stack-protector -fno-exceptions \
+        -c "$here/calls.c" -o "$out.o"
+    nm -u "$out.o" | awk '{ print $2 }' |
+        grep -vxE '_GLOBAL_OFFSET_TABLE_|abort|snprintf|mem...' | sort
+}
+
+functions() {
+    local cc symbols
+    for cc in "${both[@]}"; do
+        symbols=$(wanted $cc -DWG_NO_THREADS -DNO_GO |
+            grep -vxE '_+errno_location|clock_gettime|syscall')
+        [ -z "$symbols" ] ||
+            fail "$cc without wg_go: wants ${symbols//$'\n'/ }"
+    done
+}
+
 seam_functions() {
-    local cc system symbols own='_GLOBAL_OFFSET_TABLE_|abort|snprintf|mem...'
+    local cc system symbols
     for cc in "${both[@]}"; do
         for system in "" -U__linux__; do
-            compiles $cc "${include[@]}" -w "${seam[@]}" $system -DNO_GO \
-                -DNO_UNTIL -fno-stack-protector -fno-exceptions \
-                -c "$here/calls.c" -o "$out.o"
-            symbols=$(nm -u "$out.o" | awk '{ print $2 }' | grep -vxE "$own" |
+            symbols=$(wanted $cc "${seam[@]}" $system -DNO_GO -DNO_UNTIL |
                 tr '\n' ' ')
             [[ $symbols = "write " ||
                 $symbols$system = "pthread_setcancelstate write " ]] ||
