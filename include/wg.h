@@ -997,8 +997,10 @@ wg_panic_copied_(const wg_t *wg, uint64_t state)
               state);
 }
 
-/* Panics unless state is that of a group that is well, and is here. */
-static inline void wg_check_(wg_t *wg, uint64_t state)
+/* Panics unless state is that of a group that is well, and is here. Always
+   inlined: a copy of its own would lie between warm code and cold. */
+static inline __attribute__((always_inline)) void
+wg_check_(wg_t *wg, uint64_t state)
 {
     if (!wg_is_marked_(wg, state) && !wg_is_unmarked_(wg, state))
         wg_panic_copied_(wg, state);
