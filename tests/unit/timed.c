@@ -181,7 +181,7 @@ static void success_if_the_release_is_under_way_when_time_is_up(void **state)
     assert_true(STATE(&half_way) == 0);
 }
 
-enum { WAITERS_AT_ONCE = 8, SECONDS = 2 };
+enum { WAITERS_AT_ONCE = 8, SECONDS = 1 };
 
 struct storm {
     wg_t wg;
