@@ -186,6 +186,22 @@ static void beside_none_one_two(void)
     }
 }
 
+/* Who does not look has not looked in vain, so the next wait does. */
+static void third_then_first(void)
+{
+    meanwhile.in_sleep = done;
+    for (int i = 0; i < 5; i++)
+        wait_beside(2);
+    wait_for_one();
+    assert_int_equal(made.pauses, WG_SPIN);
+}
+
+static void a_wait_that_does_not_look_is_no_look_in_vain(void **state)
+{
+    (void)state;
+    on_a_fresh_thread(third_then_first);
+}
+
 static void at_most_two_waiters_of_a_group_look(void **state)
 {
     (void)state;
@@ -217,6 +233,30 @@ static void timed_waits_look_as_others_do(void **state)
 {
     (void)state;
     on_a_fresh_thread(look_then_sleep_for);
+}
+
+static void wait_for_one_with_a_limit(void)
+{
+    memset(&made, 0, sizeof made);
+    wg_add(&wg, 1);
+    assert_true(wg_wait_for(&wg, INT64_MAX / 2));
+}
+
+/* The second look in vain of a thread, then the 15 waits without one. */
+static void timed_waits_in_vain(void)
+{
+    meanwhile.in_sleep = done;
+    for (int wait = 0; wait < 1 + 3 + 1 + 15 + 1; wait++) {
+        wait_for_one_with_a_limit();
+        assert_int_equal(made.pauses,
+                         wait == 0 || wait == 4 || wait == 20 ? WG_SPIN : 0);
+    }
+}
+
+static void timed_waits_count_their_looks_in_vain(void **state)
+{
+    (void)state;
+    on_a_fresh_thread(timed_waits_in_vain);
 }
 
 /* A waiter that is on its way out, as it stands in the object. */
@@ -264,6 +304,31 @@ static void try_add_pauses_as_often_as_a_wait_then_naps(void **state)
 {
     (void)state;
     on_a_fresh_thread(pause_then_nap);
+}
+
+static void pause_after_a_look_in_vain(void)
+{
+    meanwhile.in_sleep = done;
+    wait_for_one();
+    memset(&made, 0, sizeof made);
+    put_a_leaver_inside();
+    meanwhile.pause = WG_SPIN;
+    meanwhile.at_pause = let_the_leaver_leave;
+    assert_true(wg_try_add(&wg, 1));
+    assert_int_equal(made.pauses, WG_SPIN);
+    assert_int_equal(made.sleeps, 0);
+    assert_true(wg_done(&wg));
+    meanwhile.at_pause = NULL;
+    for (int wait = 0; wait < 4; wait++) {
+        wait_for_one();
+        assert_int_equal(made.pauses, wait < 3 ? 0 : WG_SPIN);
+    }
+}
+
+static void pauses_of_try_add_are_no_look(void **state)
+{
+    (void)state;
+    on_a_fresh_thread(pause_after_a_look_in_vain);
 }
 
 /* ---- Nothing else is asked of the system, in whatever way ---- */
@@ -372,8 +437,11 @@ int main(void)
         TEST(a_release_while_it_looks_costs_no_system_call),
         TEST(looks_in_vain_are_made_less_and_less_often),
         TEST(at_most_two_waiters_of_a_group_look),
+        TEST(a_wait_that_does_not_look_is_no_look_in_vain),
         TEST(timed_waits_look_as_others_do),
+        TEST(timed_waits_count_their_looks_in_vain),
         TEST(try_add_pauses_as_often_as_a_wait_then_naps),
+        TEST(pauses_of_try_add_are_no_look),
 #ifndef __SANITIZE_THREAD__
         TEST(a_wait_asks_for_a_futex_and_a_clock_only),
 #endif
