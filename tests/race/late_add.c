@@ -10,7 +10,8 @@
  *     next      The worker is done with one round, the wait for it returns, and
  *               the worker adds for the next one.
  *     timeout   The worker adds, the wait begins and gives up.
- * CALL: wait, wait_for or wait_until; timeout needs one of the last two.
+ *     poll      The same, by a wait that only looks.
+ * CALL: wait, wait_for or wait_until; the last two need a timed one.
  *
  * ThreadSanitizer is to report each of them, by the add and by the wait.
  */
@@ -18,7 +19,7 @@
 #include <stdbool.h>
 #include <time.h>
 
-enum when { EARLY, FINISHED, LATE, NEXT, TIMEOUT };
+enum when { EARLY, FINISHED, LATE, NEXT, TIMEOUT, POLL };
 
 static wg_t wg = WG_INIT;
 static enum when when;
@@ -36,7 +37,7 @@ static void *add_and_done(void *arg)
     take_turn();
     if (when == EARLY) {
         await_waiters(&wg, 1);
-    } else if (when == TIMEOUT) {
+    } else if (when >= TIMEOUT) {
         await_turns(2);
     }
     wg_done(&wg);
@@ -46,17 +47,17 @@ static void *add_and_done(void *arg)
 
 static void wait_by(const char *call)
 {
-    const bool released = when != TIMEOUT;
+    const bool released = when < TIMEOUT;
     if (strcmp(call, "wait") == 0 && released) {
         wg_wait(&wg);
     } else if (strcmp(call, "wait_for") == 0) {
-        expect(wg_wait_for(&wg, released ? INT64_MAX : 1000) == released,
+        expect(wg_wait_for(&wg, released ? INT64_MAX : when == POLL ? 0 : 1000) == released,
                "a release, or a timeout");
     } else {
         struct timespec deadline;
         expect(strcmp(call, "wait_until") == 0, "CALL");
         clock_gettime(CLOCK_MONOTONIC, &deadline);
-        deadline.tv_sec += released ? 3600 : 0;
+        deadline.tv_sec += released ? 3600 : when == POLL ? -1 : 0;
         expect(wg_wait_until(&wg, &deadline) == released,
                "a release, or a timeout");
     }
@@ -65,17 +66,17 @@ static void wait_by(const char *call)
 int main(int argc, char **argv)
 {
     static const char *const names[] = {"early", "finished", "late", "next",
-                                        "timeout"};
+                                        "timeout", "poll"};
     expect(argc == 3, "WHEN and CALL");
     while (strcmp(argv[1], names[when]) != 0) {
-        expect(when != TIMEOUT, "WHEN");
+        expect(when != POLL, "WHEN");
         when++;
     }
     if (when == NEXT) {
         wg_add(&wg, 1);
     }
     const pthread_t worker = start(add_and_done, NULL);
-    if (when == EARLY || when == TIMEOUT) {
+    if (when == EARLY || when >= TIMEOUT) {
         await_turns(1);
     } else if (when == FINISHED) {
         await_turns(2);
