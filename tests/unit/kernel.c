@@ -7,9 +7,13 @@
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { WAKE = 1, WAIT_BITSET = 9, PRIVATE = 128 }; /* the kernel's ABI */
 
@@ -22,6 +26,8 @@ static struct {
     bool raw_clock;         /* asks the kernel, as on machines without vDSO */
     void (*in_wait)(void);  /* plays the others, before each wait */
     bool wakes_at_once;     /* waits end well, and leave errno as it was */
+    int fail_write;         /* an errno value for the only write */
+    int writes;
 } kernel;
 
 long __real_syscall(long number, ...);
@@ -36,6 +42,12 @@ long __wrap_syscall(long number, ...)
         a[i] = va_arg(list, long);
     va_end(list);
     kernel.calls++;
+    if (number == SYS_write && kernel.fail_write != 0) {
+        if (++kernel.writes > 1)
+            _exit(1);
+        errno = kernel.fail_write;
+        return -1;
+    }
     if (number == SYS_futex && a[1] == (WAIT_BITSET | PRIVATE)) {
         const int error = atomic_exchange(&kernel.fail_wait, 0);
         kernel.waits++;
@@ -99,6 +111,8 @@ static void nothing_is_asked_for_without_a_waiter(void **state)
         assert_false(wg_wait_for(&wg, 0) || wg_wait_for(&wg, -1));
         assert_false(wg_wait_until(&wg, &(struct timespec){-1, 0}));
         wg_add(&wg, -wg_count(&wg));
+        assert_true(wg_wait_until(&wg, &(struct timespec){-1, 0}));
+        assert_true(wg_wait_until(&wg, &(struct timespec){INT32_MAX, 0}));
     }
     wg_close(&wg);
     assert_int_equal(kernel.calls, 0);
@@ -326,14 +340,14 @@ static void release_nobodys_the_second_time(void)
 
 static void any_other_error_means_look_again(void **state)
 {
-    static const int errors[] = {EAGAIN, EINTR, ENOMEM, EIO, ETIMEDOUT};
     (void)state;
-    for (int i = 0; i < 5; i++)
+    for (int error = 1; error < 4096; error++) /* all that a call may return */
         for (int timed = 0; timed < 2; timed++) {
-            if (timed && errors[i] == ETIMEDOUT)
+            if (error == EFAULT || error == EINVAL || error == ENOSYS ||
+                error == EPERM || (timed && error == ETIMEDOUT))
                 continue; /* that is no other one */
             memset(&kernel, 0, sizeof kernel);
-            kernel.fail_wait = errors[i];
+            kernel.fail_wait = error;
             kernel.in_wait = release_nobodys_the_second_time;
             wg_init(&nobodys);
             wg_add(&nobodys, 1);
@@ -370,6 +384,28 @@ static void what_errno_was_before_does_not_count(void **state)
         }
 }
 
+/* A pipe that is full, a standard error that is closed: once is enough. */
+static void a_line_that_cannot_be_written_is_not_tried_again(void **state)
+{
+    static const int errors[] = {EAGAIN, EINTR, EBADF, EIO};
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        int status;
+        const pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            wg_t wg = WG_INIT;
+            setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+            signal(SIGABRT, SIG_DFL);
+            kernel.fail_write = errors[i];
+            wg_done(&wg);
+            _exit(2);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,6 +419,7 @@ int main(void)
         TEST(a_refused_wait_is_fatal),
         TEST(a_refused_clock_is_fatal),
         TEST(any_other_error_means_look_again),
+        TEST(a_line_that_cannot_be_written_is_not_tried_again),
         TEST(what_errno_was_before_does_not_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
