@@ -323,6 +323,12 @@ static void a_round_may_end_while_the_clock_is_read(void **state)
         assert_true(STATE(&wg) == 0);
         assert_int_equal(atomic_load(&wg.word), 0);
     }
+    /* Even if the time is up by then. */
+    set_up(2, 0, 0);
+    script.on_clock = release_meanwhile;
+    script.now_ns = 5000000000;
+    assert_true(wg_wait_until(&wg, &(struct timespec){5, 0}));
+    assert_int_equal(script.waits + script.wakes, 0);
 }
 
 /* ---- Wakes ---- */
