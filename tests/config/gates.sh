@@ -22,6 +22,7 @@ gates() {
     check "C++ before C++11 gets one #error" old_cxx
     check "C without atomics gets one #error, C++ does not ask" no_c_atomics
     check "a compiler that is not like gcc gets one #error" unlike_compiler
+    check "what else a C library may lack gets no #error" other_lacks
     check "C11, C17, C2x compile" compile_all "${c_compilers[*]%% *}" \
         c11 gnu11 c17 gnu17 c2x gnu2x
     check "C++11, 14, 17, 20, 2b compile" compile_all \
@@ -40,14 +41,18 @@ gates() {
 }
 
 # one_error TEXT COMPILER FLAG...: the preprocessor says exactly TEXT as its one
-# error, and leaves nothing of the header.
+# error, leaves nothing of the header, and reads no other, which may not be there
+# or may not compile. The compilers themselves add stdc-predef.h.
 one_error() {
-    local text=$1 cc left
+    local text=$1 cc left read
     read -ra cc <<<"$2"
     shift 2
     only_error "$text" "${cc[@]}" "$@" "${include[@]}" only_wg.c
     left=$(from_header <"$out.i")
     [ -z "$left" ] || fail "${cc[*]} $*: there is: ${left%%$'\n'*}"
+    read=$(grep -E '^# [0-9]+ ".*\.h" 1\b' "$out.i" |
+        grep -vE '/(wg|stdc-predef)\.h" 1\b')
+    [ -z "$read" ] || fail "${cc[*]} $*: reads: ${read//$'\n'/ }"
 }
 
 # only_error TEXT COMPILER FLAG... FILE: what is left of it is in $out.i.
@@ -122,6 +127,16 @@ no_c_atomics() {
         compiles $cc "${include[@]}" -D__STDC_NO_ATOMICS__=1 -fsyntax-only \
             only_wg.c
     done
+}
+
+# What C11 lets a compiler or C library leave out. Old ones lack threads.h.
+other_lacks() {
+    local name flags=()
+    for name in THREADS VLA COMPLEX; do
+        flags+=("-U__STDC_NO_${name}__" "-D__STDC_NO_${name}__=1")
+    done
+    all_compile "${flags[@]}"
+    all_compile "${seam[@]}" "${flags[@]}"
 }
 
 unlike_compiler() {
