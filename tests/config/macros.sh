@@ -30,6 +30,7 @@ macros() {
     check "WG_PANIC changes nothing else" panic_alone
     check "WG_SPIN is 1000, and 0 with the seam, unless defined" spins
     check "WG_SPIN 0 and the seam leave no thread-local variable" thread_locals
+    check "the header has no variable that threads share" no_variables
     check "WG_NO_THREADS leaves out wg_go and pthread.h, no more" no_threads
     check "the seam includes no system header" seam_headers
     check "the seam needs no function but write, and on Linux one more" \
@@ -42,6 +43,7 @@ macros() {
     check "WG_VALGRIND tells what is ordered" valgrind_requests
     check "WG_ALLOW_LIBATOMIC changes nothing here" allow_libatomic
     check "no macros change the layout" layouts
+    check "another layout does not compile" other_layouts
 }
 
 # ---- What the header leaves ----
@@ -142,9 +144,9 @@ left_names() {
 list_names() {
     local objects='(Function|Var|Typedef|EnumConstant)Decl'
     local types='(CXXRecord|Record|Enum)Decl'
-    "$@" -w -fsyntax-only -Xclang -ast-dump |
+    "$@" -w -fsyntax-only -Xclang -ast-dump | sed 's/ definition$//' |
         sed -nE -e "s/^(\| )?[|\`]-$objects .* (\w+) '.*/\3/p" \
-            -e "s/^[|\`]-$types .* (\w+)( definition)?$/\2/p" | sort -u
+            -e "s/^[|\`]-$types .* (\w+)$/\2/p" | sort -u
 }
 
 left_warnings() {
@@ -238,6 +240,8 @@ dropped_results() {
     local cc
     for cc in "${compilers[@]}"; do
         warns '// warns' "$here/dropped.c" $cc -Wall -Wextra
+        warns '// warns' "$here/dropped.c" $cc -Wall -Wextra "${seam[@]}" \
+            -include pthread.h
     done
 }
 
@@ -324,6 +328,24 @@ has_thread_locals() {
     found=$(readelf -sW "$out.o" | awk '$4 == "TLS" { print $3, $8 }' |
         c++filt -t | sort | tr '\n' ' ')
     [ "${found% }" = "$wanted" ] || fail "$*: has \"${found% }\""
+}
+
+# In functions, too. Those of calls.c have their names there.
+no_variables() {
+    local cc flags name
+    for cc in "${both[@]}"; do
+        for flags in "" -DWG_SPIN=0 "-include pthread.h ${seam[*]}"; do
+            compiles $cc "${include[@]}" -w $flags -O0 -c "$here/calls.c" \
+                -o "$out.o"
+            readelf -sW "$out.o" | awk '$4 == "OBJECT" { print $8 }' |
+                sed -E -e '/^(DW\.ref|\.L)/d' -e 's/^_ZL[0-9]+//' \
+                    -e 's/\.[0-9]+$//' | sort >"$out.variables"
+            grep -qx shared_group "$out.variables" || fail "$cc $flags: none"
+            while read -r name; do
+                grep -qw "$name" "$here/calls.c" || fail "$cc $flags: $name"
+            done <"$out.variables"
+        done
+    done
 }
 
 # Defined is defined, whatever as.
@@ -470,5 +492,24 @@ layouts() {
             -ffreestanding -nostdinc -fsyntax-only \
             -isystem "$($cc -print-file-name=include)" "$here/layout.c" ;;
         esac
+    done
+}
+
+# A size, an alignment, and an offset, each alone, as a maintainer may change it.
+other_layouts() {
+    local cc edit
+    mkdir -p "$out"
+    for edit in 's/uint8_t spare\[3\];/uint8_t spare[11];/' \
+        's/__attribute__((aligned(8)));/__attribute__((aligned(16)));/' \
+        's/\( uint8_t\) race;.*/\1 before[2], race;/
+            s/ uint8_t spare\[3\];.*/ uint8_t spare[1];/'; do
+        # What comes after it knows the members.
+        sed '/^#define WG_CHECK_RESULT_/,$d' "$header" >"$out.before"
+        sed -e "$edit" -e 's/constexpr wg(.*//' "$out.before" >"$out/wg.h"
+        echo '#endif' >>"$out/wg.h"
+        for cc in "${both[@]}"; do
+            stops "the layout of wg_t is an ABI" $cc -w -I "$out" -c only_wg.c \
+                -o "$out.o"
+        done
     done
 }
