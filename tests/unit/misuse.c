@@ -129,6 +129,14 @@ static void never_initialised_in_part(void **state)
                         "counter 0, waiters 0");
         expect_panic_on(&garbage, close_garbage, lost, "counter 0, waiters 0");
     }
+    /* Several bytes must not make up for each other. */
+    for (size_t byte = offsetof(wg_t, word); byte < sizeof garbage; byte++)
+        for (size_t last = byte + 1; last < sizeof garbage; last++) {
+            spoil(byte, 1, 0x80);
+            ((char *)&garbage)[last] = (char)0x80;
+            expect_panic_on(&garbage, add_to_garbage, lost,
+                            "counter 0, waiters 0");
+        }
     memset((void *)&garbage, 0, sizeof garbage);
     atomic_store(&garbage.state, 5);
     expect_panic_on(&garbage, add_to_garbage, lost, "counter 0, waiters 5");
@@ -328,6 +336,21 @@ static void too_many_waiters(void **state)
                     "too many waiters", "counter 1, waiters 1048575");
 }
 
+/* Nobody has a group there, but with a tag, a pointer may be as long. */
+static wg_t *const last_address = (wg_t *)(UINTPTR_MAX - 7);
+
+static void write_the_longest_line(void)
+{
+    wg_panic_copied_(last_address, wg_ones_(INT32_MIN) | UINT32_MAX);
+}
+
+static void the_longest_line_is_whole(void **state)
+{
+    (void)state;
+    expect_panic_on(last_address, write_the_longest_line, lost,
+                    "counter -2147483648, waiters 1048575");
+}
+
 static void misuse_as_a_cancelled_thread(void)
 {
     pthread_cancel(pthread_self());
@@ -353,6 +376,7 @@ int main(void)
         TEST(invalid_argument),
         TEST(the_first_text_that_fits_is_written),
         TEST(too_many_waiters),
+        TEST(the_longest_line_is_whole),
         TEST(panic_outruns_a_pending_cancellation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
