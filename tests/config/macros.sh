@@ -18,6 +18,7 @@ macros() {
     check "the header leaves warnings as they were" left_warnings
     check "the header leaves visibility as it was" left_visibility
     check "the calls have the types of the manual" types
+    check "C++ has the atomic operations and memory orders of C" same_atomics
     check "no call is seen outside its translation unit" no_external_symbol
     check "results that must be looked at warn when dropped, others do not" \
         dropped_results
@@ -218,6 +219,27 @@ types() {
         uses $cc
         uses $cc -DWG_SPIN=0
     done
+}
+
+# The explorer and the race detectors run C. What clang makes of either language
+# names each operation and its orders.
+same_atomics() {
+    local wanted found flags
+    for flags in "" -DWG_SPIN=0 -D__SANITIZE_THREAD__ \
+        "-include pthread.h ${seam[*]}"; do
+        wanted=$(atomics clang -std=c11 $flags)
+        found=$(atomics clang++ -std=c++11 -xc++ $flags)
+        grep -q 'acq_rel' <<<"$wanted" || fail "$flags: no acq_rel in C"
+        [ "$found" = "$wanted" ] || fail "$flags: $(differ)"
+    done
+}
+
+# atomics COMPILER FLAG...
+atomics() {
+    "$@" "${include[@]}" -w -O0 -S -emit-llvm -o - "$here/calls.c" |
+        sed -nE -e 's/^.*(atomicrmw|cmpxchg|load atomic|store atomic) /\1 /' \
+            -e '/^(atomicrmw|cmpxchg|load atomic|store atomic)/ {
+                s/[%@]["A-Za-z0-9_.]+//g; p; }' | sort
 }
 
 # Neither functions nor variables, with all functions kept.
