@@ -1039,7 +1039,7 @@ static const struct scenario scenarios[] = {
      {wait, done, close_after_write, try_add_0},
      tell_adds,
      "0 got in|1 got in",
-     CALM},
+     CALM | LARGE},
 
     {"go-waited-on",
      add_1,

@@ -89,7 +89,7 @@ static bool wait_without_end(wg_t *wg)
 static void memory_may_be_unmapped_as_the_wait_returns(void **state)
 {
     (void)state;
-    unmap_after(wait_without_end, 20000 / SLOW);
+    unmap_after(wait_without_end, 10000 / SLOW);
 }
 
 static void memory_may_be_unmapped_as_try_wait_returns_true(void **state)
