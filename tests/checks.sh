@@ -4,6 +4,7 @@
 #   all      yes: what is skipped is a failure
 #   word     only checks with this in their names
 #   results  the file that gets the lines
+#   header   wg.h
 
 # check NAME COMMAND...: runs the command, two of them at a time, and prints its
 # verdict: 0 is ok, 3 a skip, anything else a failure. The last line of what it
@@ -106,4 +107,25 @@ prints() {
     log=$(timeout 60 "$@" 2>&1) ||
         fail "status $? (124: not done in 60 s): ${log//$'\n'/; }"
     [ "$log" = "$text" ] || fail "prints \"$log\", not \"$text\""
+}
+
+# version_part MAJOR|MINOR|PATCH: of the header.
+version_part() {
+    sed -n "s/^#define WG_VERSION_$1 //p" "$header"
+}
+
+# with_version PART NUMBER: prints the header, as of another version.
+with_version() {
+    local major minor patch
+    major=$(version_part MAJOR)
+    minor=$(version_part MINOR)
+    patch=$(version_part PATCH)
+    case $1 in
+    MAJOR) major=$2 ;;
+    MINOR) minor=$2 ;;
+    PATCH) patch=$2 ;;
+    esac
+    sed -e "s/^#define WG_VERSION_$1 .*/#define WG_VERSION_$1 $2/" \
+        -e "s/WG_VERSION != [0-9]*/WG_VERSION != $((major * 10000 +
+            minor * 100 + patch))/" "$header"
 }

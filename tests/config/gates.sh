@@ -183,26 +183,6 @@ locked_atomics_allowed() {
     all_compile $no_atomics -DWG_ALLOW_LIBATOMIC "${seam[@]}"
 }
 
-version_part() {
-    sed -n "s/^#define WG_VERSION_$1 //p" "$header"
-}
-
-# with_version PART NUMBER: prints the header, as of another version.
-with_version() {
-    local major minor patch
-    major=$(version_part MAJOR)
-    minor=$(version_part MINOR)
-    patch=$(version_part PATCH)
-    case $1 in
-    MAJOR) major=$2 ;;
-    MINOR) minor=$2 ;;
-    PATCH) patch=$2 ;;
-    esac
-    sed -e "s/^#define WG_VERSION_$1 .*/#define WG_VERSION_$1 $2/" \
-        -e "s/WG_VERSION != [0-9]*/WG_VERSION != $((major * 10000 +
-            minor * 100 + patch))/" "$header"
-}
-
 # two_versions first|last: a file includes this version, and one that differs in
 # one part and comes first or last. The second is an error, and adds nothing.
 two_versions() {

@@ -348,14 +348,8 @@ EOF
 
 # other_version: makes build/other/wg.h, which differs in its minor version.
 other_version() {
-    local major patch other
-    major=$(sed -n 's/^#define WG_VERSION_MAJOR //p' "$header")
-    patch=$(sed -n 's/^#define WG_VERSION_PATCH //p' "$header")
-    other=$((major * 10000 + 9900 + patch))
     mkdir -p "$build/other"
-    sed -e 's/^#define WG_VERSION_MINOR .*/#define WG_VERSION_MINOR 99/' \
-        -e "s/WG_VERSION != [0-9]*/WG_VERSION != $other/" \
-        "$header" >"$build/other/wg.h"
+    with_version MINOR 99 >"$build/other/wg.h"
 }
 
 # halves COMPILER COMPILER: compiles half.c's two halves, links and runs them.
