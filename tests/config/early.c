@@ -1,21 +1,5 @@
 /* The other half of initialised.c. */
-#include "wg.h"
-
-struct task {
-    int number;
-    wg_t wg;
-};
-
-#ifdef __cplusplus
-extern "C" {
-#endif
-extern wg_t by_macro, by_macro_shared, several[2];
-extern struct task task, task_shared;
-wg_t *local(void);
-wg_t *local_shared(void);
-#ifdef __cplusplus
-}
-#endif
+#include "initialised.h"
 
 static void add_to_all(void)
 {

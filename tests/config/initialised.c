@@ -4,7 +4,7 @@
  * early.c adds 1 to each of these groups before main, and before any other
  * start-up code.
  */
-#include "wg.h"
+#include "initialised.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -25,22 +25,6 @@ static void fail(int line, const char *condition)
     printf("initialised.c:%d: not so: %s\n", line, condition);
     status = 1;
 }
-
-struct task {
-    int number;
-    wg_t wg;
-};
-
-#ifdef __cplusplus
-extern "C" {
-#endif
-extern wg_t by_macro, by_macro_shared, several[2];
-extern struct task task, task_shared;
-wg_t *local(void);
-wg_t *local_shared(void);
-#ifdef __cplusplus
-}
-#endif
 
 wg_t by_macro = WG_INIT;
 wg_t by_macro_shared = WG_INIT_SHARED;
