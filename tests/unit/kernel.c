@@ -338,6 +338,14 @@ static void release_nobodys_the_second_time(void)
         wg_done(&nobodys);
 }
 
+static void wait_for_nobodys(bool timed)
+{
+    if (timed)
+        assert_true(wg_wait_for(&nobodys, INT64_MAX / 2));
+    else
+        wg_wait(&nobodys);
+}
+
 static void any_other_error_means_look_again(void **state)
 {
     (void)state;
@@ -352,10 +360,7 @@ static void any_other_error_means_look_again(void **state)
             wg_init(&nobodys);
             wg_add(&nobodys, 1);
             errno = 4711;
-            if (timed)
-                assert_true(wg_wait_for(&nobodys, INT64_MAX / 2));
-            else
-                wg_wait(&nobodys);
+            wait_for_nobodys(timed);
             assert_int_equal(errno, 4711);
             assert_int_equal(kernel.waits, 2);
             assert_true(STATE(&nobodys) == 0);
@@ -375,10 +380,7 @@ static void what_errno_was_before_does_not_count(void **state)
             wg_init(&nobodys);
             wg_add(&nobodys, 1);
             errno = errors[i];
-            if (timed)
-                assert_true(wg_wait_for(&nobodys, INT64_MAX / 2));
-            else
-                wg_wait(&nobodys);
+            wait_for_nobodys(timed);
             assert_int_equal(errno, errors[i]);
             assert_int_equal(kernel.waits, 2);
         }

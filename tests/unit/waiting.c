@@ -278,19 +278,25 @@ static void let_the_leaver_leave_in_the_third_nap(void)
         let_the_leaver_leave();
 }
 
-static void pause_then_nap(void)
+/* The leaver leaves at the last pause, just before a nap. */
+static void try_add_without_a_nap(void)
 {
+    memset(&made, 0, sizeof made);
     put_a_leaver_inside();
     meanwhile.pause = WG_SPIN;
     meanwhile.at_pause = let_the_leaver_leave;
     assert_true(wg_try_add(&wg, 1));
+    meanwhile.at_pause = NULL;
     assert_int_equal(made.pauses, WG_SPIN);
     assert_int_equal(made.sleeps + made.others + made.clocks, 0);
     assert_true(wg_done(&wg));
+}
 
+static void pause_then_nap(void)
+{
+    try_add_without_a_nap();
     memset(&made, 0, sizeof made);
     put_a_leaver_inside();
-    meanwhile.at_pause = NULL;
     meanwhile.in_sleep = let_the_leaver_leave_in_the_third_nap;
     assert_true(wg_try_add(&wg, 1));
     assert_int_equal(made.pauses, WG_SPIN);
@@ -310,15 +316,7 @@ static void pause_after_a_look_in_vain(void)
 {
     meanwhile.in_sleep = done;
     wait_for_one();
-    memset(&made, 0, sizeof made);
-    put_a_leaver_inside();
-    meanwhile.pause = WG_SPIN;
-    meanwhile.at_pause = let_the_leaver_leave;
-    assert_true(wg_try_add(&wg, 1));
-    assert_int_equal(made.pauses, WG_SPIN);
-    assert_int_equal(made.sleeps, 0);
-    assert_true(wg_done(&wg));
-    meanwhile.at_pause = NULL;
+    try_add_without_a_nap();
     for (int wait = 0; wait < 4; wait++) {
         wait_for_one();
         assert_int_equal(made.pauses, wait < 3 ? 0 : WG_SPIN);
