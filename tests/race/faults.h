@@ -14,7 +14,8 @@
  *          ones where the object may be gone. A weak compare-exchange fails for
  *          no reason.
  *
- * Each of these is counted, and so is how each compare-exchange ended.
+ * Each of these is counted, and so is how each compare-exchange ended. Chance
+ * hangs on the seed alone, and so does the schedule (turns.h).
  */
 #ifndef FAULTS_H
 #define FAULTS_H
@@ -22,7 +23,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -38,12 +38,20 @@
 
 static unsigned long long seed;
 static int current_round; /* of the program that is running; atomic */
+static char where[64];    /* both, as a text */
+static int where_length;
+
+static void begin_round(int number)
+{
+    where_length =
+        snprintf(where, sizeof where, "seed %llu, round %d", seed, number);
+    __atomic_store_n(&current_round, number, __ATOMIC_RELAXED);
+}
 
 /* All failures end here. In a signal handler, perhaps. */
 static _Noreturn void fail(const char *what)
 {
-    dprintf(2, "seed %llu, round %d: not so: %s\n", seed,
-            __atomic_load_n(&current_round, __ATOMIC_RELAXED), what);
+    dprintf(2, "%s: not so: %s\n", where, what);
     _exit(1);
 }
 
@@ -72,31 +80,43 @@ static bool one_in(unsigned n)
     return random_below(n) == 0;
 }
 
+/* Not one of those that go wrong. */
+#ifdef SEAM
+#define real_syscall syscall
+#else
+long __real_syscall(long call, ...);
+#define real_syscall __real_syscall
+#endif
+
+#include "turns.h"
+
 /* ---- What has happened ---- */
 
 /* What has to happen in every run of some length, and how it is printed. */
-#define EVENTS(event)                                                          \
-    event(SLEPT, "sleeps ended by a wake") event(                              \
-        NO_REASON, "ended for no reason") event(INTERRUPTED, "by EINTR")       \
-        event(AGAIN, "by EAGAIN") event(UNKNOWN, "by an unknown error") event( \
-            TIMED_OUT, "by a timeout") event(RELEASED_FIRST,                   \
-                                             "by a timeout after the release") \
-            event(NO_DEADLINE, "by ETIMEDOUT without a deadline") event(       \
-                NAPPED,                                                        \
-                "naps") event(WOKEN,                                           \
-                              "wakes") event(WOKEN_LATE,                       \
-                                             "wakes when the memory was gone") \
-                event(NO_MEMORY, "wg_go without memory") event(                \
-                    NO_THREAD, "wg_go without a thread") event(WENT, "wg_go")  \
-                    event(GO_REFUSED, "wg_go on a closed group") event(        \
-                        TRIED,                                                 \
-                        "wg_try_add") event(REFUSED,                           \
-                                            "wg_try_add on a closed group")    \
-                        event(LAST_DONE, "wg_done that returned true") event(  \
-                            GAVE_UP, "waits that returned false")              \
-                            event(REACHED, "waits that returned true") event(  \
-                                LEFT_EARLY,                                    \
-                                "units that outlived their thread's last use")
+/* clang-format off */
+#define EVENTS(event)                                                \
+    event(SLEPT, "sleeps ended by a wake")                           \
+    event(NO_REASON, "ended for no reason")                          \
+    event(INTERRUPTED, "by EINTR")                                   \
+    event(AGAIN, "by EAGAIN")                                        \
+    event(UNKNOWN, "by an unknown error")                            \
+    event(TIMED_OUT, "by a timeout")                                 \
+    event(RELEASED_FIRST, "by a timeout after the release")          \
+    event(NO_DEADLINE, "by ETIMEDOUT without a deadline")            \
+    event(NAPPED, "naps")                                            \
+    event(WOKEN, "wakes")                                            \
+    event(WOKEN_LATE, "wakes when the memory was gone")              \
+    event(NO_MEMORY, "wg_go without memory")                         \
+    event(NO_THREAD, "wg_go without a thread")                       \
+    event(WENT, "wg_go")                                             \
+    event(GO_REFUSED, "wg_go on a closed group")                     \
+    event(TRIED, "wg_try_add")                                       \
+    event(REFUSED, "wg_try_add on a closed group")                   \
+    event(LAST_DONE, "wg_done that returned true")                   \
+    event(GAVE_UP, "waits that returned false")                      \
+    event(REACHED, "waits that returned true")                       \
+    event(LEFT_EARLY, "units that outlived their thread's last use")
+/* clang-format on */
 #define EVENT_NAME(name, text) name,
 #define EVENT_TEXT(name, text) text,
 enum event { EVENTS(EVENT_NAME) EVENT_KINDS };
@@ -131,55 +151,47 @@ static void list(struct exchange *e, const char *function)
 
 /* ---- Delays ---- */
 
-static bool calm;    /* in this round there are none */
-static int disposed; /* the last round whose group is gone; atomic */
+static bool calm;       /* in this round there are few, and short ones */
+static unsigned stride; /* in this round one step of so many may end a turn */
+static int disposed;    /* the last round whose group is gone; atomic */
 
 static void pause_at_random(void)
 {
-    for (unsigned i = random_below(4); i > 0; i--) {
-        sched_yield();
-    }
+    stand_aside((int)random_below(12));
 }
 
 /* Longer than most others take for all that they do. */
 static void long_delay(void)
 {
-    for (unsigned i = calm ? 0 : random_below(40); i > 0; i--) {
-        sched_yield();
-    }
+    stand_aside(calm ? 0 : (int)random_below(400));
 }
 
 static void delay(void)
 {
-    const unsigned dice = calm ? UINT_MAX : random_below(50);
+    const unsigned dice = random_below(64);
     if (dice == 0) {
         long_delay();
-    } else if (dice < 5) {
+    } else if (dice < (calm ? 4 : 12)) {
         pause_at_random();
-    } else if (dice < 8) {
-        for (volatile unsigned i = random_below(200); i > 0; i--) {
-        }
+    } else if (one_in(stride)) {
+        stand_aside(0);
     }
 }
 
-/* Lets the others go on until the group is gone, if they get that far. Returns
-   whether it is. */
-static bool outlive_the_group(int yields)
+/* Lets the others go on for so many steps at most, or until all that they can
+   do is done. Returns whether the group is gone then. */
+static bool outlive_the_group(int most)
 {
-    const int mine = __atomic_load_n(&current_round, __ATOMIC_RELAXED);
-    bool gone;
-    while (!(gone = __atomic_load_n(&disposed, __ATOMIC_RELAXED) >= mine) &&
-           yields-- > 0) {
-        sched_yield();
-    }
-    return gone;
+    stand_aside(most);
+    return __atomic_load_n(&disposed, __ATOMIC_RELAXED) >=
+           __atomic_load_n(&current_round, __ATOMIC_RELAXED);
 }
 
 /* After what may have been the last access to the object. */
 static void delay_of_the_last(void)
 {
     if (!calm && one_in(3)) {
-        (void)outlive_the_group(40);
+        (void)outlive_the_group(1000);
     } else {
         delay();
     }
@@ -264,7 +276,7 @@ static void delay_of_the_last(void)
 
 /* ---- Sleeps and wakes ---- */
 
-static bool late; /* in this round nobody really sleeps, and wakes are late */
+static bool late;         /* in this round nobody sleeps, and wakes are late */
 static bool is_shared;    /* the group is for several processes */
 static int sleeps, wakes; /* in this round, naps left out; atomic */
 #define CLOCK_START_NS 1000000000
@@ -303,16 +315,8 @@ static int time_out(const void *word, int64_t deadline_ns)
     return ETIMEDOUT;
 }
 
-#ifdef SEAM
-#define real_syscall syscall
-#else
-long __real_syscall(long call, ...);
-#define real_syscall __real_syscall
-#endif
-
-/* Returns 0, or the error that the system call has. A wait really sleeps
-   without its deadline: this file's clock has not reached it, and the release
-   comes. */
+/* Returns 0, or the error that the system call has. A wait sleeps without its
+   deadline: this file's clock has not reached it, and the release comes. */
 static int sleep_or_fail(void *word, uint32_t expected, int64_t deadline_ns,
                          bool shared)
 {
@@ -342,7 +346,7 @@ static int sleep_or_fail(void *word, uint32_t expected, int64_t deadline_ns,
         return ETIMEDOUT;
     case 1:
         while (timed && counter_of(word) > near) {
-            sched_yield();
+            give_way();
         }
         if (timed) {
             return time_out(word, deadline_ns);
@@ -368,10 +372,8 @@ static int sleep_or_fail(void *word, uint32_t expected, int64_t deadline_ns,
         pause_at_random();
         return EINTR;
     }
-    /* FUTEX_WAIT, and FUTEX_PRIVATE_FLAG */
-    if (real_syscall(SYS_futex, word, 0 | (shared ? 0 : 128), expected, NULL,
-                     NULL, 0) < 0) {
-        return errno;
+    if (!fall_asleep(word, expected)) {
+        return EAGAIN;
     }
     count(&events[SLEPT]);
     return 0;
@@ -382,14 +384,12 @@ static void wake(void *word, bool shared)
     check(shared == is_shared, "a wake is of the group's flavour");
     count(&wakes);
     count(&events[WOKEN]);
-    if (late && outlive_the_group(400)) {
+    if (late && outlive_the_group(10000)) {
         count(&events[WOKEN_LATE]);
     } else {
         pause_at_random();
     }
-    /* FUTEX_WAKE */
-    (void)real_syscall(SYS_futex, word, 1 | (shared ? 0 : 128), INT_MAX, NULL,
-                       NULL, 0);
+    wake_up(word);
 }
 
 #ifdef SEAM
@@ -491,14 +491,15 @@ static void *allocate(size_t size)
 }
 
 static int create(pthread_t *thread, const pthread_attr_t *attributes,
-                  void *(*start)(void *), void *arg)
+                  void *(*run)(void *), void *arg)
 {
-    if (one_in(6)) {
+    const int error =
+        one_in(6) ? EAGAIN : start_in_turn(thread, attributes, run, arg);
+    if (error != 0) {
         goes_wrong = true;
         count(&events[NO_THREAD]);
-        return EAGAIN;
     }
-    return pthread_create(thread, attributes, start, arg);
+    return error;
 }
 
 #define malloc allocate

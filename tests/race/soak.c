@@ -29,8 +29,8 @@
  *   - at the end the counter is at 0, nobody is registered, and word is cleared
  *     or says that somebody sleeps, if a wait has timed out since it last was
  *   - nobody touches the group once it is gone
- *
- * A lost wake-up hangs, and SIGALRM ends the program.
+ *   - no wake-up is lost: there is always somebody who can go on, and nobody
+ *     goes round in circles
  */
 #include "faults.h"
 #include <signal.h>
@@ -38,17 +38,16 @@
 #include <sys/mman.h>
 
 enum {
-    THREADS = 8,
+    THREADS = PLAYERS,
     ADDS = 3,  /* by the leader */
     TURNS = 4, /* of a guest */
     TASKS = 4, /* in a round */
-    PAGE = 4096,
-    PATIENCE = 6 /* seconds, for a round of some milliseconds */
+    PAGE = 4096
 };
 enum role { LEADER, WORKER, WAITER, GUEST, IDLE };
 enum disposal { KEEP, POISON, FREE, UNMAP, DISPOSALS };
 
-/* ---- The program's shape, set by the main thread between two barriers ---- */
+/* ---- The program's shape, set by the main thread between two rounds ---- */
 
 static wg_t *wg;
 static bool last;
@@ -74,7 +73,7 @@ static bool written_before_close;
 static int added;    /* by the leader, how often */
 static bool no_more; /* adds by the leader */
 static int added_by_guest[THREADS];
-static int tasks, live_tasks, counted_tasks[TASKS];
+static int tasks, counted_tasks[TASKS];
 static int returned; /* waiters, over all adds */
 static int over;     /* the last add that a wait has seen the end of */
 static int users;    /* threads that are or may get inside a call, counted ones
@@ -84,8 +83,8 @@ static bool gave_up; /* a wait, since word was last 0 */
 static bool was_asleep;       /* word said so when the program began */
 static int true_dones, grown; /* grown: guests' and tasks' successes */
 
-static pthread_barrier_t begin, end;
-static pthread_key_t task_key;
+static int begun; /* rounds; what was set before is seen by all players */
+static int ended; /* players of this round that are through */
 static _Thread_local int self = -1; /* index of the thread; -1: a task */
 
 #define get(object) __atomic_load_n(object, __ATOMIC_ACQUIRE)
@@ -127,6 +126,14 @@ static void check_all_done(const struct known *known)
 }
 
 /* ---- Calls, with what each has to keep and to return ---- */
+
+/* Makes what follows hang on the seed, the round and this number only, and not
+   on what the schedule has made of the last round. */
+static void reseed(int part)
+{
+    random_state = seed + (uint64_t)get(&current_round) * 64 + (uint64_t)part;
+    random_state = (uint64_t)random_below(UINT_MAX) << 32 ^ random_state;
+}
 
 static void before_call(void)
 {
@@ -206,14 +213,10 @@ static void go(void)
     }
     const bool was_closed = get(&closed);
     pause_at_random();
-    count(&live_tasks);
     goes_wrong = false;
     adding = true;
     const int error = wg_go(wg, task, &written_by_task[slot]);
     adding = false;
-    if (error != 0) {
-        __atomic_fetch_sub(&live_tasks, 1, __ATOMIC_RELAXED);
-    }
     if (error != ECANCELED) { /* the counter was up, if only for a moment */
         count(&grown);
     }
@@ -296,7 +299,7 @@ static bool wait_for_all(bool gives_up)
         if (gives_up && one_in(2)) {
             return false;
         }
-        sched_yield();
+        give_way();
     }
 }
 
@@ -405,18 +408,10 @@ static void work(int owned, bool *slot)
 /* The last unit is the header's to count down. */
 static void task(void *slot)
 {
-    /* Its destructor runs when the header is through with this thread. */
-    check(pthread_setspecific(task_key, &live_tasks) == 0, "a thread's data");
-    random_state = (uintptr_t)slot ^ (uint64_t)get(&current_round) << 32 ^ seed;
+    reseed(THREADS + 2 + (int)((bool *)slot - written_by_task));
     const int owned = use_units(1);
     *(bool *)slot = true;
     add(1 - owned);
-}
-
-static void task_has_ended(void *arg)
-{
-    (void)arg;
-    __atomic_fetch_sub(&live_tasks, 1, __ATOMIC_RELEASE);
 }
 
 /* ---- The end of the group ---- */
@@ -486,7 +481,7 @@ static void lead(void)
             has_waited = wait_for_all(false);
         }
         while (!tries && a < adds && get(&returned) < a * waiters) {
-            sched_yield();
+            give_way();
         }
     }
     set(&no_more, true);
@@ -505,7 +500,7 @@ static bool await_add(int a)
         if (get(&no_more)) {
             return get(&added) >= a;
         }
-        sched_yield();
+        give_way();
     }
     return true;
 }
@@ -597,26 +592,21 @@ static void play(void)
     }
 }
 
-/* Makes what follows hang on the seed, the round and this number only, and not
-   on what the schedule has made of the last round. */
-static void reseed(int part)
-{
-    random_state = seed + (uint64_t)get(&current_round) * 64 + (uint64_t)part;
-    random_state = (uint64_t)random_below(UINT_MAX) << 32 ^ random_state;
-}
-
 static void *run(void *index)
 {
-    self = (int)(intptr_t)index;
-    for (;;) {
-        pthread_barrier_wait(&begin);
-        if (last) {
-            return NULL;
+    self = myself = (int)(intptr_t)index;
+    for (bool is_last = false; !is_last;) {
+        await_turn();
+        (void)get(&begun);
+        is_last = last;
+        if (!is_last) {
+            reseed(self);
+            play();
         }
-        reseed(self);
-        play();
-        pthread_barrier_wait(&end);
+        __atomic_fetch_add(&ended, 1, __ATOMIC_RELEASE);
+        be_absent();
     }
+    return NULL;
 }
 
 /* ---- The main thread, which is the leader ---- */
@@ -675,6 +665,7 @@ static void make_program(void)
     polls = one_in(8);
     late = one_in(4);
     calm = one_in(4);
+    stride = 1U << 2 * random_below(4);
     only_dones = one_in(2);
     closer = one_in(2) ? (int)random_below(THREADS) : -1;
     const bool has_guests = one_in(2);
@@ -715,9 +706,30 @@ static void check_program(void)
     wg = NULL;
 }
 
+/* Lets all play that have a part, and itself, until all are through. */
+static void run_players(void)
+{
+    int players = 0;
+    ended = 0;
+    set(&begun, begun + 1);
+    for (int i = 1; i < THREADS; i++) {
+        if (last || roles[i] != IDLE) {
+            make_ready(i);
+            players++;
+        }
+    }
+    if (!last) {
+        reseed(self);
+        play();
+    }
+    while (get(&ended) < players || get(&started) > 0) {
+        give_way();
+    }
+}
+
 static void run_program(void)
 {
-    alarm(PATIENCE);
+    reset_turns();
     if (wg == NULL) {
         reseed(THREADS);
         make_group();
@@ -725,13 +737,7 @@ static void run_program(void)
     reseed(THREADS + 1);
     make_program();
     was_asleep = gave_up;
-    pthread_barrier_wait(&begin);
-    reseed(self);
-    play();
-    pthread_barrier_wait(&end);
-    while (get(&live_tasks) != 0) {
-        sched_yield();
-    }
+    run_players();
     check_program();
 }
 
@@ -752,10 +758,12 @@ const char *__tsan_default_options(void)
     return "halt_on_error=1";
 }
 
+/* The sanitizer may hold a lock, for which its own write or free would wait. */
 static void die(void)
 {
-    dprintf(2, "seed %llu, round %d: the sanitizer's report is above\n", seed,
-            __atomic_load_n(&current_round, __ATOMIC_RELAXED));
+    static const char report[] = ": the sanitizer's report is above\n";
+    (void)real_syscall(SYS_write, 2, where, where_length);
+    (void)real_syscall(SYS_write, 2, report, sizeof report - 1);
 }
 
 static void report_crashes(void)
@@ -777,21 +785,12 @@ static void report_crashes(void)
 }
 #endif
 
-/* A thread, as ThreadSanitizer holds handlers back. */
-static void *report_hang(void *alarms)
-{
-    int signal;
-    sigwait(alarms, &signal);
-    fail("no wake-up is lost");
-}
-
 int main(int argc, char **argv)
 {
     char *end_of_rounds = "", *end_of_seed = "";
     const long given = argc > 1 ? strtol(argv[1], &end_of_rounds, 10) : 10000;
     const int rounds = given > 0 && given < INT_MAX ? (int)given : 0;
-    pthread_t threads[THREADS], watch;
-    static sigset_t alarms;
+    pthread_t threads[THREADS];
 
     seed = argc > 2 ? strtoull(argv[2], &end_of_seed, 0)
                     : (unsigned long long)time(NULL) << 16 ^
@@ -801,29 +800,22 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: soak [ROUNDS [SEED]], two numbers\n");
         return 2;
     }
+    begin_round(0);
     printf("    %d rounds, seed %llu\n", rounds, seed);
     fflush(stdout);
     report_crashes();
-    sigemptyset(&alarms);
-    sigaddset(&alarms, SIGALRM);
-    pthread_sigmask(SIG_BLOCK, &alarms, NULL);
-    check(pthread_create(&watch, NULL, report_hang, &alarms) == 0 &&
-              pthread_detach(watch) == 0 &&
-              pthread_key_create(&task_key, task_has_ended) == 0,
-          "there are threads");
-    pthread_barrier_init(&begin, NULL, THREADS);
-    pthread_barrier_init(&end, NULL, THREADS);
+    make_turns();
     self = 0;
     for (int i = 1; i < THREADS; i++) {
         check(pthread_create(&threads[i], NULL, run, (void *)(intptr_t)i) == 0,
               "there are threads");
     }
     for (int i = 1; i <= rounds; i++) {
-        __atomic_store_n(&current_round, i, __ATOMIC_RELAXED);
+        begin_round(i);
         run_program();
     }
     last = true;
-    pthread_barrier_wait(&begin);
+    run_players();
     for (int i = 1; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
     }
