@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static void on_time_limit(int signal)
@@ -35,6 +36,13 @@ pthread_t start(void *(*run)(void *), void *arg)
 void join(pthread_t thread)
 {
     assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+void give_way(unsigned looks)
+{
+    static const struct timespec nap = {.tv_nsec = 20000};
+    if (looks > 2000)
+        nanosleep(&nap, NULL);
 }
 
 void expect_panic_on(const void *wg, void (*misuse)(void), const char *text,

@@ -11,7 +11,6 @@
 
 #include <cmocka.h>
 #include <pthread.h>
-#include <sched.h>
 
 /* A test that may take this many seconds, on a loaded machine too. */
 #define TEST(function) cmocka_unit_test_setup(function, start_time_limit)
@@ -37,10 +36,14 @@ enum { SLOW = 1 };
 pthread_t start(void *(*run)(void *), void *arg);
 void join(pthread_t thread);
 
-/* Waits, yielding, until condition holds; the time limit ends it otherwise. */
+/* Waits until condition holds; the time limit ends it otherwise. */
 #define UNTIL(condition) \
-    while (!(condition)) \
-    sched_yield()
+    for (unsigned looks_ = 0; !(condition); give_way(++looks_))
+
+/* Lets others go on. Looks a while, for those on another processor; then it
+   naps: on a busy machine a yield would cost a time slice of each busy program.
+ */
+void give_way(unsigned looks);
 
 /* The state of a group, less the mark that its address leaves there. */
 #define STATE(wg)                                               \

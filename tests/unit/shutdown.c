@@ -37,7 +37,6 @@ static void *serve_until_closed(void *arg)
             server->accepted++;
             server->served[worker->number]++;
             wg_done(&server->wg);
-            sched_yield(); /* to the one who wants to close */
         }
         if (server->closing != round)
             server->disordered++;
@@ -62,8 +61,8 @@ static void whoever_is_accepted_is_waited_for(void **state)
         server.gone = 0;
         server.closed = false;
         server.round = round;
-        for (int i = 0; i < round % 20; i++)
-            sched_yield();
+        const int before = server.accepted;
+        UNTIL(server.accepted - before >= round % 20);
         server.closing = round;
         wg_close(&server.wg);
         server.closed = true;

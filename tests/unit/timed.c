@@ -226,8 +226,8 @@ static void timeouts_against_dones_leave_no_trace(void **state)
         storm.released = false;
         wg_add(&storm.wg, 2);
         storm.round = round;
-        for (int i = 0; i < round % 50; i++)
-            sched_yield();
+        const int64_t release = seam_now_ns() + (int64_t)(round % 50) * 4000;
+        UNTIL(seam_now_ns() >= release);
         wg_done(&storm.wg);
         wg_done(&storm.wg);
         storm.released = true;
