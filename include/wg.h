@@ -249,8 +249,8 @@ enum wg_bits_ {
    must not be copied or moved once it is in use; in C++ it cannot be. Use it by
    the calls below only: the members are private. */
 typedef struct wg {
-    WG_ATOMIC_ uint64_t state __attribute__((aligned(8)));
-    WG_ATOMIC_ uint32_t word __attribute__((aligned(4)));
+    WG_ATOMIC_ uint64_t state __attribute__((__aligned__(8)));
+    WG_ATOMIC_ uint32_t word __attribute__((__aligned__(4)));
     WG_ATOMIC_ uint8_t race; /* for ThreadSanitizer: see "The detector" */
     uint8_t spare[3];        /* 0 */
 #ifdef __cplusplus
@@ -267,7 +267,7 @@ WG_STATIC_ASSERT_(sizeof(wg_t) == 16 && __alignof__(wg_t) == 8 &&
                   "the layout of wg_t is an ABI");
 
 /* ---- The interface ---- */
-#define WG_CHECK_RESULT_ __attribute__((warn_unused_result))
+#define WG_CHECK_RESULT_ __attribute__((__warn_unused_result__))
 
 /* WG_INIT initialises a private group, which the threads of one process use:
        static wg_t wg = WG_INIT;
@@ -425,7 +425,7 @@ static inline int wg_go(wg_t *wg, void (*fn)(void *), void *arg)
 #define WG_DEFER_DONE_AT_(wg, line) WG_DEFER_DONE_AS_(wg, line)
 #define WG_DEFER_DONE_AS_(wg, line) \
     wg_t *const wg_deferred_##line##_ \
-        __attribute__((cleanup(wg_deferred_done_), unused)) = (wg)
+        __attribute__((__cleanup__(wg_deferred_done_), __unused__)) = (wg)
 
 /* Returns the counter as it was a moment ago, for progress displays and logs.
    By the time it returns, the counter may be another: do not decide by it.
@@ -603,16 +603,16 @@ static inline void wg_touch_as_waiter_(wg_t *wg)
 
 /* ---- The fast paths ---- */
 /* Cold: out of line, seldom called, and defined below. */
-#define WG_COLD_ static __attribute__((noinline, cold, unused))
-WG_COLD_ __attribute__((noreturn)) void
+#define WG_COLD_ static __attribute__((__noinline__, __cold__, __unused__))
+WG_COLD_ __attribute__((__noreturn__)) void
 wg_panic_(const wg_t *wg, const char *text, uint64_t state);
-WG_COLD_ __attribute__((noreturn)) void
+WG_COLD_ __attribute__((__noreturn__)) void
 wg_panic_now_(const wg_t *wg, const char *text);
 WG_COLD_ bool wg_add_slow_(wg_t *wg, int delta, uint64_t old);
 WG_COLD_ bool wg_wait_slow_(wg_t *wg, int64_t deadline_ns);
 WG_COLD_ bool wg_wait_for_slow_(wg_t *wg, int64_t timeout_ns);
 WG_COLD_ bool wg_wait_until_slow_(wg_t *wg, int64_t deadline_ns);
-WG_COLD_ void wg_await_leavers_(wg_t *wg, bool shared, int turn);
+WG_COLD_ int wg_await_leavers_(wg_t *wg, bool shared, int turn);
 static inline void wg_check_(wg_t *wg, uint64_t state);
 
 static inline void wg_init(wg_t *wg)
@@ -749,7 +749,7 @@ static inline bool wg_try_add(wg_t *wg, int delta)
         if (wg_counter_(state) > INT32_MAX - delta)
             wg_panic_(wg, "counter overflow", state);
         if (wg_is_leaving_(state)) {
-            wg_await_leavers_(wg, wg_is_shared_(state), turn++);
+            turn = wg_await_leavers_(wg, wg_is_shared_(state), turn);
             state = wg_load_(&wg->state, acquire); /* as above */
             continue;
         }
@@ -984,13 +984,13 @@ WG_COLD_ void wg_panic_(const wg_t *wg, const char *text, uint64_t state)
 }
 
 /* As wg_panic_, where no atomic operation has just returned a state. */
-WG_COLD_ __attribute__((noreturn)) void
+WG_COLD_ __attribute__((__noreturn__)) void
 wg_panic_now_(const wg_t *wg, const char *text)
 {
     wg_panic_(wg, text, wg_load_(&wg->state, relaxed)); /* for the text */
 }
 
-WG_COLD_ __attribute__((noreturn)) void
+WG_COLD_ __attribute__((__noreturn__)) void
 wg_panic_copied_(const wg_t *wg, uint64_t state)
 {
     wg_panic_(wg, "copied or moved after first use, or never initialised",
@@ -999,7 +999,7 @@ wg_panic_copied_(const wg_t *wg, uint64_t state)
 
 /* Panics unless state is that of a group that is well, and is here. Always
    inlined: a copy of its own would lie between warm code and cold. */
-static inline __attribute__((always_inline)) void
+static inline __attribute__((__always_inline__)) void
 wg_check_(wg_t *wg, uint64_t state)
 {
     if (!wg_is_marked_(wg, state) && !wg_is_unmarked_(wg, state))
@@ -1010,7 +1010,7 @@ wg_check_(wg_t *wg, uint64_t state)
 
 /* Panics as the system refuses something; or, as that is said first, because of
    what is wrong with the group itself. */
-WG_COLD_ __attribute__((noreturn)) void
+WG_COLD_ __attribute__((__noreturn__)) void
 wg_panic_refused_(wg_t *wg, const char *text)
 {
     wg_check_(wg, wg_load_(&wg->state, relaxed)); /* for the text */
@@ -1313,15 +1313,20 @@ WG_COLD_ bool wg_wait_until_slow_(wg_t *wg, int64_t deadline_ns)
 
 /* For wg_try_add: lets waiters of a finished round leave, a moment a turn. They
    are awake and on their way. It pauses as often as a wait would, then naps, so
-   that it cannot starve a waiter of lower priority on the same processor. */
-WG_COLD_ void wg_await_leavers_(wg_t *wg, bool shared, int turn)
+   that it cannot starve a waiter of lower priority on the same processor.
+   Returns the next turn. It stays the same after the pauses: a waiter that is
+   stopped may take days to leave. */
+WG_COLD_ int wg_await_leavers_(wg_t *wg, bool shared, int turn)
 {
     const int64_t nap_ns = 50000;
-    if (turn < WG_SPIN)
+    if (turn < WG_SPIN) {
         wg_pause_();
-    else /* Relaxed: any value will do, as nobody is to wake it. */
-        (void)wg_sleep_(wg, wg_load_(&wg->word, relaxed),
-                        wg_now_(wg) + nap_ns, shared);
+        return turn + 1;
+    }
+    /* Relaxed: any value will do, as nobody is to wake it. */
+    (void)wg_sleep_(wg, wg_load_(&wg->word, relaxed), wg_now_(wg) + nap_ns,
+                    shared);
+    return turn;
 }
 
 #undef WG_ACQUIRED_

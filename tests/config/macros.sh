@@ -522,7 +522,7 @@ other_layouts() {
     local cc edit
     mkdir -p "$out"
     for edit in 's/uint8_t spare\[3\];/uint8_t spare[11];/' \
-        's/__attribute__((aligned(8)));/__attribute__((aligned(16)));/' \
+        's/__attribute__((__aligned__(8)));/__attribute__((__aligned__(16)));/' \
         's/\( uint8_t\) race;.*/\1 before[2], race;/
             s/ uint8_t spare\[3\];.*/ uint8_t spare[1];/'; do
         # What comes after it knows the members.

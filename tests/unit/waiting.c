@@ -128,7 +128,7 @@ static void a_wait_pauses_WG_SPIN_times_then_sleeps(void **state)
 
 static void answered_at_pauses(void)
 {
-    for (int pause = 1; pause <= WG_SPIN; pause += WG_SPIN - 1) {
+    for (int pause = 1; pause <= WG_SPIN; pause++) {
         meanwhile.pause = pause;
         meanwhile.at_pause = done;
         wait_for_one();
@@ -143,15 +143,79 @@ static void a_release_while_it_looks_costs_no_system_call(void **state)
     on_a_fresh_thread(answered_at_pauses);
 }
 
+static void done_in_the_second_sleep(void)
+{
+    if (made.sleeps == 2)
+        done();
+}
+
+static void sleep_twice(void)
+{
+    meanwhile.in_sleep = done_in_the_second_sleep;
+    wait_for_one();
+    assert_int_equal(made.pauses, WG_SPIN);
+    assert_int_equal(made.sleeps, 2);
+}
+
+static void a_wait_that_is_woken_for_no_reason_does_not_look_again(void **state)
+{
+    (void)state;
+    on_a_fresh_thread(sleep_twice);
+}
+
+static void all_done(void)
+{
+    wg_add(&wg, -wg_count(&wg));
+}
+
+static void shared(void)
+{
+    wg_init_shared(&wg);
+    wg_add(&wg, 1);
+}
+
+static void for_many(void)
+{
+    wg_add(&wg, INT32_MAX);
+}
+
+static void when_closed(void)
+{
+    wg_add(&wg, 1);
+    wg_close(&wg);
+}
+
+static void look_at_each_kind(void)
+{
+    static void (*const kinds[])(void) = {shared, for_many, when_closed};
+    meanwhile.pause = 1;
+    meanwhile.at_pause = meanwhile.in_sleep = all_done;
+    for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        memset(&made, 0, sizeof made);
+        kinds[i]();
+        wg_wait(&wg);
+        assert_int_equal(made.pauses, 1);
+        assert_int_equal(made.sleeps + made.others, 0);
+        wg_init(&wg);
+    }
+}
+
+static void what_kind_of_group_it_is_makes_no_difference(void **state)
+{
+    (void)state;
+    on_a_fresh_thread(look_at_each_kind);
+}
+
 static void skips_after_looks_in_vain(void)
 {
-    static const int skips[] = {3, 15, 63, 255, 255};
+    static const int skips[] = {3, 15, 63, 255};
     meanwhile.in_sleep = done;
     for (int round = 0; round < 2; round++) {
-        for (unsigned i = 0; i < sizeof skips / sizeof *skips; i++) {
+        /* More looks than a byte can count. */
+        for (int look = 0; look < 300; look++) {
             wait_for_one();
             assert_int_equal(made.pauses, WG_SPIN);
-            for (int skip = 0; skip < skips[i]; skip++) {
+            for (int skip = 0; skip < skips[look < 3 ? look : 3]; skip++) {
                 wait_for_one();
                 assert_int_equal(made.pauses, 0);
                 assert_int_equal(made.sleeps, 1);
@@ -272,9 +336,11 @@ static void let_the_leaver_leave(void)
     atomic_fetch_sub(&wg.state, 1);
 }
 
-static void let_the_leaver_leave_in_the_third_nap(void)
+enum { NAPS = 3000 }; /* more than there are pauses */
+
+static void let_the_leaver_leave_in_the_last_nap(void)
 {
-    if (made.sleeps == 3)
+    if (made.sleeps == NAPS)
         let_the_leaver_leave();
 }
 
@@ -297,11 +363,11 @@ static void pause_then_nap(void)
     try_add_without_a_nap();
     memset(&made, 0, sizeof made);
     put_a_leaver_inside();
-    meanwhile.in_sleep = let_the_leaver_leave_in_the_third_nap;
+    meanwhile.in_sleep = let_the_leaver_leave_in_the_last_nap;
     assert_true(wg_try_add(&wg, 1));
     assert_int_equal(made.pauses, WG_SPIN);
-    assert_int_equal(made.sleeps, 3);
-    assert_int_equal(made.clocks, 3);
+    assert_int_equal(made.sleeps, NAPS);
+    assert_int_equal(made.clocks, NAPS);
     assert_int_equal(made.others, 0);
     assert_true(wg_done(&wg));
 }
@@ -363,7 +429,7 @@ static void wait_in_each_way(void)
         end(3);
     put_a_leaver_inside();
     made.sleeps = 0;
-    meanwhile.in_sleep = let_the_leaver_leave_in_the_third_nap;
+    meanwhile.in_sleep = let_the_leaver_leave_in_the_last_nap;
     if (!wg_try_add(&wg, 1))
         end(4);
     end(0);
@@ -433,6 +499,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_wait_pauses_WG_SPIN_times_then_sleeps),
         TEST(a_release_while_it_looks_costs_no_system_call),
+        TEST(a_wait_that_is_woken_for_no_reason_does_not_look_again),
+        TEST(what_kind_of_group_it_is_makes_no_difference),
         TEST(looks_in_vain_are_made_less_and_less_often),
         TEST(at_most_two_waiters_of_a_group_look),
         TEST(a_wait_that_does_not_look_is_no_look_in_vain),
