@@ -4,6 +4,7 @@
  * Exactly the lines that end in "// warns" get a warning; "// warns in C++" and
  * "// warns in gcc's C++" if compiled so. Of the header itself, none does.
  */
+#pragma GCC diagnostic ignored "-Wunused-label"
 #include "wg.h"
 
 int after(const char *text, double number, int *pointer);
@@ -23,6 +24,7 @@ int after(const char *text, double number, int *pointer)
         int rounded = 1;           // warns
         sign += (unsigned)rounded; // warns in C++
     }
+ignored:
     pointer = 0; // warns in C++
 #ifdef __cplusplus
     rounded = int(rounded); // warns in gcc's C++

@@ -23,6 +23,7 @@ gates() {
     check "C without atomics gets one #error, C++ does not ask" no_c_atomics
     check "a compiler that is not like gcc gets one #error" unlike_compiler
     check "what else a C library may lack gets no #error" other_lacks
+    check "no other names of compilers and systems are asked for" other_names
     check "C11, C17, C2x compile" compile_all "${c_compilers[*]%% *}" \
         c11 gnu11 c17 gnu17 c2x gnu2x
     check "C++11, 14, 17, 20, 2b compile" compile_all \
@@ -72,6 +73,12 @@ from_header() {
         inside && NF > 0'
 }
 
+# Whatever else is configured. What the seam and libatomic are an answer to is
+# not asked then.
+configured=(-DWG_PANIC=f -DWG_SPIN=0 -DWG_NO_THREADS -DWG_VALGRIND -DNDEBUG
+    -fsanitize=thread)
+answered=(-DWG_ALLOW_LIBATOMIC "${seam_names[@]}")
+
 # all_get TEXT FLAG...: all compilers, each with these flags, whatever else is
 # configured.
 all_get() {
@@ -81,9 +88,17 @@ all_get() {
         one_error "$text" "$cc" "$@"
     done
     for cc in "${both[@]}"; do
-        one_error "$text" "$cc" "$@" -DWG_PANIC=f -DWG_SPIN=0 -DWG_NO_THREADS \
-            -DWG_VALGRIND -DNDEBUG -fsanitize=thread
+        one_error "$text" "$cc" "$@" "${configured[@]}"
     done
+}
+
+# always_get TEXT COMPILER FLAG...: with the seam and libatomic, too.
+always_get() {
+    local text=$1
+    shift
+    one_error "$text" "$@"
+    one_error "$text" "$@" "${configured[@]}"
+    one_error "$text" "$@" "${configured[@]}" "${answered[@]}"
 }
 
 # all_compile FLAG...
@@ -99,7 +114,7 @@ old_c() {
     local cc std
     for cc in gcc clang; do
         for std in c90 gnu90 c99 gnu99; do
-            one_error "$language_error" "$cc -std=$std"
+            always_get "$language_error" "$cc -std=$std"
         done
         one_error "$language_error" "$cc -std=c11 -U__STDC_VERSION__"
         one_error "$language_error" \
@@ -110,8 +125,8 @@ old_c() {
 old_cxx() {
     local cc
     for cc in "g++ -xc++" "clang++ -xc++"; do
-        one_error "$language_error" "$cc -std=c++98"
-        one_error "$language_error" "$cc -std=gnu++98"
+        always_get "$language_error" "$cc -std=c++98"
+        always_get "$language_error" "$cc -std=gnu++98"
         one_error "$language_error" \
             "$cc -std=c++11 -U__cplusplus -D__cplusplus=201102L"
     done
@@ -121,7 +136,7 @@ no_c_atomics() {
     local cc
     for cc in "${c_compilers[@]}"; do
         one_error "$language_error" "$cc" -D__STDC_NO_ATOMICS__
-        one_error "$language_error" "$cc" -D__STDC_NO_ATOMICS__=1
+        always_get "$language_error" "$cc" -D__STDC_NO_ATOMICS__=1
     done
     for cc in "${cxx_compilers[@]}"; do
         compiles $cc "${include[@]}" -D__STDC_NO_ATOMICS__=1 -fsyntax-only \
@@ -137,6 +152,15 @@ other_lacks() {
     done
     all_compile "${flags[@]}"
     all_compile "${seam[@]}" "${flags[@]}"
+}
+
+# Names that gcc on GNU/Linux has beside those that are asked for: not every
+# compiler that is like it, and not every Linux. Nor is a hosted one asked for.
+other_names() {
+    all_compile -U__gnu_linux__ -U__unix__ -Ulinux -D__ANDROID__
+    all_compile -ffreestanding
+    compiles clang -std=c11 -fgnuc-version=0 "${include[@]}" -fsyntax-only \
+        only_wg.c
 }
 
 unlike_compiler() {
@@ -208,6 +232,7 @@ two_versions() {
 other_version_first() {
     two_versions first
     all_get "$versions_error" $another
+    all_get "$versions_error" $another "${answered[@]}"
 }
 
 other_version_last() {

@@ -38,6 +38,7 @@ macros() {
         seam_functions
     check "nothing is allocated but by wg_go, and nothing needs linking" \
         functions
+    check "each macro of the seam is expanded in one place" seam_once
     check "the seam has wg_wait_until after time.h, wg_go after pthread.h" \
         seam_calls
     check "WG_VALGRIND includes valgrind/helgrind.h, alone" valgrind_header
@@ -92,6 +93,8 @@ twice() {
     cp "$header" "$out.h"
     printf '#include "%s"\n' wg.h wg.h "$out.h" >"$out.c"
     for cc in "${both[@]}"; do
+        compiles $cc "${include[@]}" "${seam[@]}" $no_linux -fsyntax-only \
+            "$out.c"
         compiles $cc "${include[@]}" -Wall -Wextra -Wredundant-decls \
             -fsyntax-only "$out.c"
         [ "$($cc "${include[@]}" -E -P "$out.c")" = \
@@ -113,6 +116,10 @@ left_macros() {
             [[ $flags != -DWG_SPIN* ]] || found=$(sort <<<"$found"$'\nWG_SPIN')
             [ "$found" = "$wanted" ] || fail "$cc $flags: $(differ)"
         done
+        # Nor does it take away what the program has defined.
+        found=$(header_text $cc -I "$here/fake" "${seam[@]}" -DWG_NO_THREADS |
+            sed -nE 's/^#undef (WG_\w*[A-Z])$/\1/p')
+        [ -z "$found" ] || fail "$cc: undefines ${found//$'\n'/ }"
     done
 }
 
@@ -287,6 +294,7 @@ last_words() {
 panic_alone() {
     local cc
     for cc in "${both[@]}"; do
+        uses $cc '-DWG_PANIC(message)=do { (void)(message); } while (0)'
         uses $cc '-DWG_PANIC(message)=(void)0'
         has_calls "" $cc '-DWG_PANIC(message)=(void)0'
         [ "$(headers_of $cc)" = \
@@ -317,7 +325,8 @@ spins() {
     printf '#include "wg.h"\nspin = WG_SPIN\n' >"$out.c"
     for cc in "${both[@]}"; do
         is_spin 1000 $cc
-        is_spin 1000 $cc -DWG_NO_THREADS
+        is_spin 1000 $cc -DWG_NO_THREADS -DWG_VALGRIND -I "$here/fake" \
+            '-DWG_PANIC(x)=f(x)' -fsanitize=thread -D__SANITIZE_THREAD__
         is_spin 0 $cc "${seam[@]}"
         for value in 0 2000; do
             is_spin $value $cc -DWG_SPIN=$value
@@ -338,6 +347,8 @@ thread_locals() {
     for cc in "${both[@]}"; do
         has_thread_locals "1 wg_misses_ 1 wg_skips_" $cc
         has_thread_locals "1 wg_misses_ 1 wg_skips_" $cc -DWG_SPIN=1
+        has_thread_locals "1 wg_misses_ 1 wg_skips_" $cc -DWG_VALGRIND \
+            -I "$here/fake" '-DWG_PANIC(x)=(void)(x)' -fsanitize=thread
         has_thread_locals "" $cc -DWG_SPIN=0
         has_thread_locals "" $cc -include pthread.h "${seam[@]}" -DWG_SPIN=1
     done
@@ -400,6 +411,11 @@ seam_headers() {
                 grep -vxE 'std(bool|def|int|atomic)\.h')
             [ -z "$headers" ] || fail "$cc $flags: ${headers//$'\n'/ }"
         done
+        for flags in "-include time.h" "-include pthread.h -DWG_NO_THREADS"; do
+            headers=$(included $cc "${seam[@]}" $flags |
+                grep -vxE 'std(bool|def|int|atomic)\.h')
+            [ -z "$headers" ] || fail "$cc $flags: ${headers//$'\n'/ }"
+        done
         headers=$(included $cc "${seam[@]}" -include pthread.h |
             grep -vxE '(std(bool|def|int|atomic|lib)|errno)\.h')
         [ -z "$headers" ] || fail "$cc, after pthread.h: ${headers//$'\n'/ }"
@@ -444,15 +460,33 @@ functions() {
     done
 }
 
+# On Linux that is pthread_setcancelstate, which holds a cancellation back.
 seam_functions() {
-    local cc system symbols
+    local cc flags
     for cc in "${both[@]}"; do
-        for system in "" -U__linux__; do
-            symbols=$(wanted $cc "${seam[@]}" $system -DNO_GO -DNO_UNTIL |
-                tr '\n' ' ')
-            [[ $symbols = "write " ||
-                $symbols$system = "pthread_setcancelstate write " ]] ||
-                fail "$cc $system: wants $symbols"
+        for flags in "" -DWG_NO_THREADS; do
+            seam_wants "pthread_setcancelstate write" $cc $flags
+            seam_wants write $cc -U__linux__ $flags
+        done
+    done
+}
+
+seam_wants() {
+    local symbols
+    symbols=$(wanted "${@:2}" "${seam[@]}" -DNO_GO -DNO_UNTIL | xargs)
+    [ "$symbols" = "$1" ] || fail "${*:2}: wants $symbols, not $1"
+}
+
+# So that it may have statements, labels and static variables of its own.
+seam_once() {
+    local cc text name
+    for cc in "${both[@]}"; do
+        text=$($cc "${include[@]}" -E -P -include pthread.h \
+            '-DWG_FUTEX_WAIT(a,b,c,d)=seam_wait' \
+            '-DWG_FUTEX_WAKE(a,b)=seam_wake' '-DWG_NOW_NS()=seam_now' only_wg.c)
+        for name in seam_wait seam_wake seam_now; do
+            [ "$(grep -ow "$name" <<<"$text" | wc -l)" -eq 1 ] ||
+                fail "$cc: not one $name"
         done
     done
 }

@@ -46,9 +46,10 @@ tidy+=',-clang-analyzer-security.insecureAPI.Deprecated*' # wants snprintf_s
 features=(_ISOC11_SOURCE _GNU_SOURCE _DEFAULT_SOURCE _POSIX_C_SOURCE=199309L
     _POSIX_C_SOURCE=200809L _XOPEN_SOURCE=500 _XOPEN_SOURCE=700)
 headers=(assert.h complex.h ctype.h errno.h fenv.h inttypes.h limits.h math.h
-    pthread.h sched.h setjmp.h signal.h stdarg.h stdatomic.h stdbool.h stddef.h
-    stdint.h stdio.h stdlib.h string.h sys/mman.h sys/stat.h sys/syscall.h
-    sys/time.h sys/types.h sys/wait.h threads.h time.h unistd.h)
+    pthread.h sched.h setjmp.h signal.h stdalign.h stdarg.h stdatomic.h stdbool.h
+    stddef.h stdint.h stdio.h stdlib.h stdnoreturn.h string.h sys/mman.h
+    sys/stat.h sys/syscall.h sys/time.h sys/types.h sys/wait.h threads.h time.h
+    unistd.h)
 cxx_headers=(algorithm atomic chrono condition_variable csignal cstdint cstdlib
     ctime functional future memory mutex new string system_error thread vector)
 

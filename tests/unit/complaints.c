@@ -30,16 +30,20 @@ static wg_t wg;
 /* Each bit in turn in which the mark of another address may be another, and
    each byte in which garbage can be told: the word's last, and what is always
    0. */
-static int other_bit = 21, garbage_byte = 11;
+static int other_bit = 20, garbage_byte = 11;
+
+static uint64_t mark_of_another(void)
+{
+    const uint64_t mark = wg_mark_(&wg) ^ (uint64_t)1 << other_bit;
+    /* An address may have a mark that is one bit from what no address has. */
+    return mark != 0 && mark != WG_MARK_SHARED_ ? mark
+                                                : wg_mark_(&wg) ^ WG_MARK_;
+}
 
 static uint64_t bits_of(struct state state)
 {
-    const uint64_t marks[MARKS] = {0,
-                                   0,
-                                   wg_mark_(&wg),
-                                   WG_MARK_SHARED_,
-                                   wg_mark_(&wg) ^ (uint64_t)1 << other_bit,
-                                   6 << 20};
+    const uint64_t marks[MARKS] = {
+        0, 0, wg_mark_(&wg), WG_MARK_SHARED_, mark_of_another(), 6 << 20};
     return ((uint64_t)state.counter << 32) | (state.closed ? closed_bit : 0) |
            marks[state.mark] | state.waiters;
 }
@@ -388,7 +392,7 @@ static void try_once(uint32_t word)
                  "wg: %s (wg %p, counter %d, waiters %u)\n", text, (void *)&wg,
                  (int)seen.counter, seen.waiters);
     if (before.mark == ELSEWHERE)
-        other_bit = other_bit < 30 ? other_bit + 1 : 21;
+        other_bit = other_bit < 30 ? other_bit + 1 : 20;
     if (before.mark == GARBAGE)
         garbage_byte = garbage_byte < 15 ? garbage_byte + 1 : 11;
     script_reset();
