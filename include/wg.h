@@ -119,8 +119,9 @@
  *   WG_NO_THREADS       leaves out wg_go and <pthread.h>.
  *   WG_FUTEX_WAIT, WG_FUTEX_WAKE, WG_NOW_NS
  *                       replace the system. See "The seam". The header then
- *                       includes no system header: wg_wait_until and wg_go are
- *                       there if <time.h> and <pthread.h> came first.
+ *                       includes no system header. wg_wait_until is there if
+ *                       <time.h> came first, and wg_go if <pthread.h> did; for
+ *                       wg_go, <errno.h> and <stdlib.h> are included.
  *   WG_VALGRIND         tells Helgrind and DRD what is ordered.
  *   WG_ALLOW_LIBATOMIC  see the #error that names it.
  *

@@ -94,6 +94,12 @@ static void publish_1(void)
     wg_done(&w.wg);
 }
 
+static void publish_1_twice(void)
+{
+    w.data[1] = 1;
+    wg_add(&w.wg, -2);
+}
+
 static void raise_flag(void)
 {
     atomic_store_explicit(&w.flag, 1, memory_order_release);
@@ -762,6 +768,12 @@ static const struct scenario scenarios[] = {
     /* name, setup, threads, final, outcomes, flags */
     {"one", add_1, {wait_and_read_0, publish_0}, NULL, "done", SMALL},
     {"publish", add_2, {wait_and_read, publish_0, publish_1}, NULL, "done", 0},
+    {"publish-by-add",
+     add_3,
+     {wait_and_read, publish_0, publish_1_twice},
+     NULL,
+     "done",
+     0},
     {"poll", add_2, {poll_and_free, publish_0, publish_1}, NULL, "done", FREES},
     {"done-true",
      add_3,

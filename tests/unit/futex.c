@@ -307,13 +307,13 @@ static void the_clock_answers_in_two_longs(void)
 /* Runs a wait that must end in this line, and returns how many calls it made
    before it wrote. */
 static int calls_before(const char *text, unsigned waiters, const int *answers,
-                        int64_t timeout_ns)
+                        bool shared, int64_t timeout_ns)
 {
     char line[sizeof kernel.line];
     snprintf(line, sizeof line, "wg: %s (wg %p, counter 1, waiters %u)\n", text,
              (void *)&kernel.wg, waiters);
     kernel.now[0] = kernel.now[1] = 0;
-    begin(answers, false);
+    begin(answers, shared);
     kernel.may_panic = true;
     if (setjmp(kernel.panicked) == 0) {
         CHECK(!wg_wait_for(&kernel.wg, timeout_ns));
@@ -331,30 +331,35 @@ static const int fatal[] = {EFAULT, EINVAL, ENOSYS, EPERM};
 
 static void a_refused_untimed_wait_is_fatal_at_once(void)
 {
-    for (int i = 0; i < 4; i++) {
-        const int answers[] = {fatal[i], NO_MORE};
-        CHECK(calls_before(refused, 1, answers, INT64_MAX) == 1);
-        CHECK(was_untimed_wait(0, false));
-    }
+    for (int i = 0; i < 4; i++)
+        for (int shared = 0; shared < 2; shared++) {
+            const int answers[] = {fatal[i], NO_MORE};
+            CHECK(calls_before(refused, 1, answers, shared, INT64_MAX) == 1);
+            CHECK(was_untimed_wait(0, shared));
+        }
 }
 
 static void a_refused_timed_wait_is_fatal(void)
 {
-    for (int i = 0; i < 4; i++) {
-        const int answers[] = {fatal[(i + 1) % 4], fatal[i], NO_MORE};
-        const int last = FALLBACK != 0;
-        CHECK(calls_before(refused, 1, answers + !last, SECOND) == last + 1);
-        CHECK(was_timed_wait(0, TIMED, false, SECOND));
-        CHECK(was_timed_wait(last, last ? FALLBACK : TIMED, false, SECOND));
-    }
+    const int last = FALLBACK != 0;
+    for (int i = 0; i < 4; i++)
+        for (int shared = 0; shared < 2; shared++) {
+            const int answers[] = {fatal[(i + 1) % 4], fatal[i], NO_MORE};
+            CHECK(calls_before(refused, 1, answers + !last, shared, SECOND) ==
+                  last + 1);
+            CHECK(was_timed_wait(0, TIMED, shared, SECOND));
+            CHECK(
+                was_timed_wait(last, last ? FALLBACK : TIMED, shared, SECOND));
+        }
 }
 
 static void a_clock_that_fails_is_fatal(void)
 {
     static const int none[] = {NO_MORE};
     kernel.clock_fails = true;
-    CHECK(calls_before("clock failed: CLOCK_MONOTONIC cannot be read", 0, none,
-                       SECOND) == 0);
+    for (int shared = 0; shared < 2; shared++)
+        CHECK(calls_before("clock failed: CLOCK_MONOTONIC cannot be read", 0,
+                           none, shared, SECOND) == 0);
     kernel.clock_fails = false;
 }
 

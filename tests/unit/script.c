@@ -77,7 +77,7 @@ ssize_t __wrap_write(int fd, const void *data, size_t size)
     memcpy(misuse.line, data, size);
     misuse.line[size] = '\0';
     misuse.writes++;
-    return (ssize_t)size;
+    return 1; /* the rest found no room, and is not to follow */
 }
 
 void __wrap_abort(void)

@@ -30,7 +30,8 @@ void script_reset(void);
 
 /* Calls, and returns what was written if that was misuse, "" if not. Fails
    unless misuse makes exactly one write, of a whole line, to standard error, by
-   a thread that cannot be cancelled meanwhile, and then aborts. */
+   a thread that cannot be cancelled meanwhile, and then aborts; though
+   the write says that it took one byte only. */
 const char *line_of(void (*call)(void));
 
 int script_wait(void *word, uint32_t expected, int64_t deadline_ns,

@@ -264,6 +264,30 @@ static int time_is_up_too_early(void)
     return ETIMEDOUT;
 }
 
+static int64_t deadline_ns;
+
+static int time_is_up_at_last(void)
+{
+    assert_true(script.deadline_ns == deadline_ns);
+    return --wakes_in_vain >= 0 ? 0 : ETIMEDOUT;
+}
+
+/* Signals, say, or wakes meant for whatever else has had this address. */
+static void wakes_in_vain_do_not_put_off_the_deadline(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2 * 2; i++) {
+        set_up(1, 0, 0);
+        script.on_wait = time_is_up_at_last;
+        deadline_ns = i < 2 ? script.now_ns + 1 : 2000000000;
+        wakes_in_vain = 5000;
+        assert_false(wait_1_of_4_ways(i < 2 ? 0 : 2));
+        assert_int_equal(script.waits, 5001);
+        assert_int_equal(script.clocks, 1);
+        assert_true(STATE(&wg) == one);
+    }
+}
+
 static void without_a_deadline_time_is_never_up(void **state)
 {
     (void)state;
@@ -394,7 +418,7 @@ static void whoever_wakes_touches_the_group_no_more(void **state)
 
 /* ---- Naps ---- */
 
-enum { NAPS = 20 };
+enum { NAPS = 5000 }; /* of which none is longer than the first */
 
 static int nap(void)
 {
@@ -504,6 +528,7 @@ int main(void)
         TEST(a_bad_tv_nsec_is_misuse_whatever_the_rest_says),
         TEST(a_wake_for_no_reason_makes_it_look_again),
         TEST(any_number_above_0_says_that_time_is_up),
+        TEST(wakes_in_vain_do_not_put_off_the_deadline),
         TEST(without_a_deadline_time_is_never_up),
         TEST(when_the_counter_is_at_0_it_awaits_the_release),
         TEST(a_round_may_end_while_the_clock_is_read),

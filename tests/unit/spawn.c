@@ -80,17 +80,25 @@ static void be_cancelled(void *slot)
     abort();
 }
 
+/* The request stays pending, as nothing that follows looks at it. */
+static void return_with_cancellation_pending(void *slot)
+{
+    ++*(int *)slot;
+    pthread_cancel(pthread_self());
+}
+
 static void every_end_of_the_thread_counts_down(void **state)
 {
     static void (*const ends[])(void *) = {return_normally, exit_the_thread,
-                                           be_cancelled};
+                                           be_cancelled,
+                                           return_with_cancellation_pending};
     (void)state;
     for (int round = 0; round < 200; round++) {
         memset(plain, 0, sizeof plain);
-        for (int i = 0; i < 6; i++)
-            assert_int_equal(wg_go(&wg, ends[i % 3], &plain[i]), 0);
+        for (int i = 0; i < 8; i++)
+            assert_int_equal(wg_go(&wg, ends[i % 4], &plain[i]), 0);
         wg_wait(&wg);
-        for (int i = 0; i < 6; i++)
+        for (int i = 0; i < 8; i++)
             assert_int_equal(plain[i], 1);
         assert_true(STATE(&wg) == 0);
     }
@@ -117,12 +125,14 @@ struct found {
     void *arg;
     pthread_t thread;
     pthread_attr_t attributes;
-    int count, frees;
+    int count, frees, cancel_state, cancel_type;
 };
 
 static void look_around(void *arg)
 {
     struct found *found = arg;
+    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &found->cancel_state);
+    pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &found->cancel_type);
     found->arg = arg;
     found->thread = pthread_self();
     found->count = wg_count(found->group);
@@ -136,7 +146,7 @@ static void fn_runs_in_a_new_detached_thread_of_the_default_kind(void **state)
     (void)state;
     for (int shared = 0; shared < 2; shared++) {
         wg_t group;
-        struct found found = {&group, NULL, pthread_self(), {{0}}, 0, 0};
+        struct found found = {&group, NULL, pthread_self(), {{0}}, 0, 0, 0, 0};
         pthread_attr_t defaults;
         size_t size, default_size;
         int detached = 0;
@@ -152,6 +162,9 @@ static void fn_runs_in_a_new_detached_thread_of_the_default_kind(void **state)
         assert_false(pthread_equal(found.thread, pthread_self()));
         pthread_attr_getdetachstate(&found.attributes, &detached);
         assert_int_equal(detached, PTHREAD_CREATE_DETACHED);
+        /* As in every new thread. Else fn could be cancelled inside a call. */
+        assert_int_equal(found.cancel_state, PTHREAD_CANCEL_ENABLE);
+        assert_int_equal(found.cancel_type, PTHREAD_CANCEL_DEFERRED);
         assert_int_equal(pthread_getattr_default_np(&defaults), 0);
         pthread_attr_getstacksize(&defaults, &default_size);
         pthread_attr_getstacksize(&found.attributes, &size);

@@ -185,17 +185,25 @@ static void when_closed(void)
     wg_close(&wg);
 }
 
+/* As a waiter that sleeps, or has timed out, leaves it. */
+static void beside_a_sleeper(void)
+{
+    wg_add(&wg, 1);
+    atomic_store(&wg.word, WG_ASLEEP_);
+}
+
 static void look_at_each_kind(void)
 {
-    static void (*const kinds[])(void) = {shared, for_many, when_closed};
-    meanwhile.pause = 1;
+    static void (*const kinds[])(void) = {shared, for_many, when_closed,
+                                          beside_a_sleeper};
+    meanwhile.pause = 2;
     meanwhile.at_pause = meanwhile.in_sleep = all_done;
     for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         memset(&made, 0, sizeof made);
         kinds[i]();
         wg_wait(&wg);
-        assert_int_equal(made.pauses, 1);
-        assert_int_equal(made.sleeps + made.others, 0);
+        assert_int_equal(made.pauses, 2);
+        assert_int_equal(made.sleeps, 0);
         wg_init(&wg);
     }
 }
@@ -235,6 +243,29 @@ static void looks_in_vain_are_made_less_and_less_often(void **state)
 {
     (void)state;
     on_a_fresh_thread(skips_after_looks_in_vain);
+}
+
+/* Whose look it was that was answered makes no difference. */
+static void answered_as_second(void)
+{
+    meanwhile.in_sleep = done;
+    for (int wait = 0; wait < 1 + 3; wait++) /* in vain, then without a look */
+        wait_for_one();
+    meanwhile.pause = 1;
+    meanwhile.at_pause = done;
+    wait_beside(1);
+    assert_int_equal(made.pauses, 1);
+    meanwhile.at_pause = NULL;
+    for (int wait = 0; wait < 1 + 3 + 1; wait++) { /* first in a row again */
+        wait_for_one();
+        assert_int_equal(made.pauses, wait % 4 == 0 ? WG_SPIN : 0);
+    }
+}
+
+static void the_second_waiters_answer_forgets_looks_in_vain_too(void **state)
+{
+    (void)state;
+    on_a_fresh_thread(answered_as_second);
 }
 
 static void beside_none_one_two(void)
@@ -297,6 +328,28 @@ static void timed_waits_look_as_others_do(void **state)
 {
     (void)state;
     on_a_fresh_thread(look_then_sleep_for);
+}
+
+/* Answered at the last pause, so that none of them is a look in vain. */
+static void look_for_short(void)
+{
+    static const int64_t timeouts[] = {1, 1000, 49999, 1000000, 1000000000};
+    meanwhile.pause = WG_SPIN;
+    meanwhile.at_pause = meanwhile.in_sleep = done;
+    for (unsigned i = 0; i < sizeof timeouts / sizeof *timeouts; i++) {
+        memset(&made, 0, sizeof made);
+        wg_add(&wg, 1);
+        assert_true(wg_wait_for(&wg, timeouts[i]));
+        assert_int_equal(made.pauses, WG_SPIN);
+        assert_int_equal(made.sleeps + made.others, 0);
+        assert_int_equal(made.clocks, 1);
+    }
+}
+
+static void a_timed_wait_looks_however_short_it_is(void **state)
+{
+    (void)state;
+    on_a_fresh_thread(look_for_short);
 }
 
 static void wait_for_one_with_a_limit(void)
@@ -502,9 +555,11 @@ int main(void)
         TEST(a_wait_that_is_woken_for_no_reason_does_not_look_again),
         TEST(what_kind_of_group_it_is_makes_no_difference),
         TEST(looks_in_vain_are_made_less_and_less_often),
+        TEST(the_second_waiters_answer_forgets_looks_in_vain_too),
         TEST(at_most_two_waiters_of_a_group_look),
         TEST(a_wait_that_does_not_look_is_no_look_in_vain),
         TEST(timed_waits_look_as_others_do),
+        TEST(a_timed_wait_looks_however_short_it_is),
         TEST(timed_waits_count_their_looks_in_vain),
         TEST(try_add_pauses_as_often_as_a_wait_then_naps),
         TEST(pauses_of_try_add_are_no_look),
