@@ -430,7 +430,11 @@ included() {
 
 seam_calls() {
     local cc
+    # Whatever the C library calls its own guards.
+    printf '#%s\n' 'include <pthread.h>' 'include <time.h>' 'undef _TIME_H' \
+        'undef _PTHREAD_H' >"$out.h"
     for cc in "${both[@]}"; do
+        has_calls "" $cc "${seam[@]}" -include "$out.h"
         has_calls "wg_go wg_wait_until" $cc "${seam[@]}"
         has_calls wg_go $cc "${seam[@]}" -include time.h
         has_calls "" $cc "${seam[@]}" -include pthread.h # which has time.h
