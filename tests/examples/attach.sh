@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC2154 # what check sets
 nothing_left() { [ -z "$(ls)" ] || fail "left behind: $(ls)"; }
 
-# The workers start before the creator or with it, and look for the file all
-# the time: signals cut their sleep short, but no read of a plain file.
+# The workers start before the creator or with it. Signals come all the time:
+# they make no sleep of theirs shorter, and end no read of a plain file.
 printf '%d\n' 1 2 10 >../numbers
 for i in 1 2 3 4 5 6 7 8 9 10; do
     workers=
