@@ -191,7 +191,7 @@ static bool outlive_the_group(int most)
 static void delay_of_the_last(void)
 {
     if (!calm && one_in(3)) {
-        (void)outlive_the_group(1000);
+        stand_aside(1000);
     } else {
         delay();
     }
